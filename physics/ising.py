@@ -1,0 +1,437 @@
+r"""The two-dimensional Ising model on a periodic square lattice, a batch of lattices at a time.
+
+.. math:: E = -\sum_{\langle ij\rangle} J_{ij} s_i s_j - \sum_i (h + h_i) s_i, \qquad k_B = 1
+
+Spins are ``int8`` arrays of +-1 with shape (B, L, L), one lattice a lane, updated in place.
+Every lane has its own temperature, field, couplings and random stream; no lane sees another.
+
+Which kernel runs is decided in one place, :func:`heat_bath_sweeps`, by the kind of couplings.
+
+References
+----------
+Glauber, R. J. (1963), J. Math. Phys. 4, 294 (heat-bath rates).
+Metropolis, N. et al. (1953), J. Chem. Phys. 21, 1087.
+Wolff, U. (1989), Phys. Rev. Lett. 62, 361 (single-cluster update).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from mattergym.physics.rng import next_uint64, xoshiro256pp
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_U11 = np.uint64(11)
+_PROBABILITY_ONE = 2.0**53
+
+
+class Uniform(NamedTuple):
+    """Nearest-neighbour couplings ``jx`` along a row and ``jy`` along a column, (B,) or scalar."""
+
+    jx: ArrayLike = 1.0
+    jy: ArrayLike = 1.0
+
+
+class Diagonal(NamedTuple):
+    """Nearest (``j1``) and diagonal next-nearest (``j2``) couplings, (B,) or scalar."""
+
+    j1: ArrayLike = 1.0
+    j2: ArrayLike = 0.0
+
+
+class Bonds(NamedTuple):
+    """Integer bonds of magnitude at most 2 times a scale.
+
+    ``right[b, i, j]`` couples site (i, j) to (i, j + 1), ``down[b, i, j]`` to (i + 1, j); both
+    int8 (B, L, L). ``scale`` is (B,) or scalar.
+    """
+
+    right: NDArray[np.int8]
+    down: NDArray[np.int8]
+    scale: ArrayLike = 1.0
+
+
+class RandomField(NamedTuple):
+    """Uniform couplings and a quenched field ``site_field``, float64 (B, L, L), on every site."""
+
+    site_field: NDArray[np.float64]
+    jx: ArrayLike = 1.0
+    jy: ArrayLike = 1.0
+
+
+Couplings = Uniform | Diagonal | Bonds | RandomField
+FERROMAGNET = Uniform()
+
+
+@njit(cache=True)
+def up_probability(local_field: float, spin: int, temperature: float, metropolis: bool) -> float:
+    """Probability that a visited spin is +1 afterwards, given its local field.
+
+    Heat bath: 1 / (1 + exp(-2 h_loc / T)), whatever the spin was. Metropolis: the flip is
+    accepted with probability min(1, exp(-2 s h_loc / T)).
+    """
+    if metropolis:
+        flip = min(1.0, math.exp(min(0.0, -2.0 * spin * local_field / temperature)))
+        return 1.0 - flip if spin > 0 else flip
+    x = 2.0 * local_field / temperature
+    if x >= 0.0:
+        return 1.0 / (1.0 + math.exp(-x))
+    e = math.exp(x)
+    return e / (1.0 + e)
+
+
+@njit(cache=True)
+def _fill_thresholds(fields: Any, temperature: float, metropolis: bool, table: Any) -> None:
+    """Write 2^53 times the up-probabilities of all (spin, local-field class) pairs to table."""
+    for k in range(fields.shape[0]):
+        for s in range(2):
+            p = up_probability(fields[k], 2 * s - 1, temperature, metropolis)
+            table[s, k] = np.uint64(p * _PROBABILITY_ONE)
+
+
+@njit(cache=True)
+def sweep_uniform(
+    spins: Any,
+    temperature: Any,
+    field: Any,
+    jx: Any,
+    jy: Any,
+    streams: Any,
+    sweeps: int,
+    metropolis: bool,
+) -> None:
+    """Checkerboard sweeps of lattices with couplings jx, jy; arrays as in heat_bath_sweeps."""
+    size = spins.shape[1]
+    fields = np.empty(9)
+    table = np.empty((2, 9), np.uint64)
+    for b in range(spins.shape[0]):
+        for k in range(9):
+            # Class k stands for (left + right, up + down) = (2 (k // 3) - 2, 2 (k % 3) - 2).
+            fields[k] = jx[b] * (2 * (k // 3) - 2) + jy[b] * (2 * (k % 3) - 2) + field[b]
+        _fill_thresholds(fields, temperature[b], metropolis, table)
+        s = spins[b]
+        s0, s1, s2, s3 = streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3]
+        for _ in range(sweeps):
+            for colour in range(2):
+                for i in range(size):
+                    above = i - 1 if i > 0 else size - 1
+                    below = i + 1 if i < size - 1 else 0
+                    for j in range((i + colour) & 1, size, 2):
+                        left = j - 1 if j > 0 else size - 1
+                        right = j + 1 if j < size - 1 else 0
+                        k = (3 * (s[i, left] + s[i, right]) + s[above, j] + s[below, j] + 8) >> 1
+                        draw, s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
+                        up = (draw >> _U11) < table[(s[i, j] + 1) >> 1, k]
+                        s[i, j] = np.int8(1) if up else np.int8(-1)
+        streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3] = s0, s1, s2, s3
+
+
+@njit(cache=True)
+def sweep_diagonal(
+    spins: Any,
+    temperature: Any,
+    field: Any,
+    j1: Any,
+    j2: Any,
+    streams: Any,
+    sweeps: int,
+    metropolis: bool,
+) -> None:
+    """Sweeps of J1-J2 lattices over four sublattices, none of which holds coupled sites."""
+    size = spins.shape[1]
+    fields = np.empty(25)
+    table = np.empty((2, 25), np.uint64)
+    for b in range(spins.shape[0]):
+        for k in range(25):
+            fields[k] = j1[b] * (2 * (k // 5) - 4) + j2[b] * (2 * (k % 5) - 4) + field[b]
+        _fill_thresholds(fields, temperature[b], metropolis, table)
+        s = spins[b]
+        s0, s1, s2, s3 = streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3]
+        for _ in range(sweeps):
+            for sublattice in range(4):
+                for i in range(sublattice // 2, size, 2):
+                    above = i - 1 if i > 0 else size - 1
+                    below = i + 1 if i < size - 1 else 0
+                    for j in range(sublattice % 2, size, 2):
+                        left = j - 1 if j > 0 else size - 1
+                        right = j + 1 if j < size - 1 else 0
+                        near = s[i, left] + s[i, right] + s[above, j] + s[below, j]
+                        far = s[above, left] + s[above, right] + s[below, left] + s[below, right]
+                        k = 5 * ((near + 4) >> 1) + ((far + 4) >> 1)
+                        draw, s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
+                        up = (draw >> _U11) < table[(s[i, j] + 1) >> 1, k]
+                        s[i, j] = np.int8(1) if up else np.int8(-1)
+        streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3] = s0, s1, s2, s3
+
+
+@njit(cache=True)
+def sweep_bonds(
+    spins: Any,
+    temperature: Any,
+    field: Any,
+    right_bonds: Any,
+    down_bonds: Any,
+    scale: Any,
+    streams: Any,
+    sweeps: int,
+    metropolis: bool,
+) -> None:
+    """Checkerboard sweeps of lattices with integer bonds in -2..2 times a scale."""
+    size = spins.shape[1]
+    fields = np.empty(17)
+    table = np.empty((2, 17), np.uint64)
+    for b in range(spins.shape[0]):
+        for k in range(17):
+            fields[k] = scale[b] * (k - 8) + field[b]
+        _fill_thresholds(fields, temperature[b], metropolis, table)
+        s, bond_r, bond_d = spins[b], right_bonds[b], down_bonds[b]
+        s0, s1, s2, s3 = streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3]
+        for _ in range(sweeps):
+            for colour in range(2):
+                for i in range(size):
+                    above = i - 1 if i > 0 else size - 1
+                    below = i + 1 if i < size - 1 else 0
+                    for j in range((i + colour) & 1, size, 2):
+                        left = j - 1 if j > 0 else size - 1
+                        right = j + 1 if j < size - 1 else 0
+                        k = (
+                            bond_r[i, left] * s[i, left]
+                            + bond_r[i, j] * s[i, right]
+                            + bond_d[above, j] * s[above, j]
+                            + bond_d[i, j] * s[below, j]
+                            + 8
+                        )
+                        draw, s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
+                        up = (draw >> _U11) < table[(s[i, j] + 1) >> 1, k]
+                        s[i, j] = np.int8(1) if up else np.int8(-1)
+        streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3] = s0, s1, s2, s3
+
+
+@njit(cache=True)
+def sweep_random_field(
+    spins: Any,
+    temperature: Any,
+    field: Any,
+    site_field: Any,
+    jx: Any,
+    jy: Any,
+    streams: Any,
+    sweeps: int,
+    metropolis: bool,
+) -> None:
+    """Checkerboard sweeps of lattices with a field of its own on every site."""
+    size = spins.shape[1]
+    for b in range(spins.shape[0]):
+        s = spins[b]
+        s0, s1, s2, s3 = streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3]
+        for _ in range(sweeps):
+            for colour in range(2):
+                for i in range(size):
+                    above = i - 1 if i > 0 else size - 1
+                    below = i + 1 if i < size - 1 else 0
+                    for j in range((i + colour) & 1, size, 2):
+                        left = j - 1 if j > 0 else size - 1
+                        right = j + 1 if j < size - 1 else 0
+                        local = (
+                            jx[b] * (s[i, left] + s[i, right])
+                            + jy[b] * (s[above, j] + s[below, j])
+                            + site_field[b, i, j]
+                            + field[b]
+                        )
+                        p = up_probability(local, s[i, j], temperature[b], metropolis)
+                        draw, s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
+                        up = (draw >> _U11) < np.uint64(p * _PROBABILITY_ONE)
+                        s[i, j] = np.int8(1) if up else np.int8(-1)
+        streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3] = s0, s1, s2, s3
+
+
+def _per_lane(value: ArrayLike, lanes: int, name: str) -> NDArray[np.float64]:
+    array = np.asarray(value, np.float64)
+    if array.shape == (lanes,):
+        return array
+    if array.ndim == 0:
+        return np.full(lanes, array)
+    raise ValueError(f"{name} has shape {array.shape}; allowed are () or ({lanes},)")
+
+
+def _check(spins: NDArray[np.int8], temperature: NDArray[np.float64]) -> None:
+    if spins.dtype != np.int8 or spins.ndim != 3 or spins.shape[1] != spins.shape[2]:
+        raise ValueError(
+            f"spins has shape {spins.shape} and dtype {spins.dtype}; needed is int8 (B, L, L)"
+        )
+    if spins.shape[1] % 2 or spins.shape[1] < 2:
+        raise ValueError(f"spins has L = {spins.shape[1]}; sublattices need an even L >= 2")
+    if not (temperature > 0.0).all():
+        raise ValueError(f"temperature = {temperature.min()} is not above 0")
+
+
+def heat_bath_sweeps(
+    spins: NDArray[np.int8],
+    temperature: ArrayLike,
+    field: ArrayLike,
+    streams: NDArray[np.uint64],
+    sweeps: int,
+    couplings: Couplings = FERROMAGNET,
+    rule: str = "heat_bath",
+) -> None:
+    """Sweep every lattice of a batch in place, each site once a sweep, sublattice by sublattice.
+
+    Parameters
+    ----------
+    spins : ndarray of int8, shape (B, L, L)
+        Lattices of +-1, L even; changed in place.
+    temperature : array_like of float64, shape (B,) or ()
+        In units of J / kB, above 0.
+    field : array_like of float64, shape (B,) or ()
+        Uniform field h in units of J.
+    streams : ndarray of uint64, shape (B, 4)
+        xoshiro256++ states (:func:`mattergym.physics.rng.seed_streams`); advanced in place.
+    sweeps : int
+        Number of sweeps.
+    couplings : Uniform, Diagonal, Bonds or RandomField
+        The Hamiltonian; it chooses the kernel.
+    rule : {"heat_bath", "metropolis"}
+        Acceptance rule.
+
+    Raises
+    ------
+    ValueError
+        If spins are not int8 (B, L, L) with even L, a temperature is not positive, a parameter
+        has a wrong shape, bonds exceed 2 in magnitude, or the rule is unknown.
+    """
+    lanes = len(spins)
+    t = _per_lane(temperature, lanes, "temperature")
+    h = _per_lane(field, lanes, "field")
+    _check(spins, t)
+    if rule not in ("heat_bath", "metropolis"):
+        raise ValueError(f"rule = {rule!r}; allowed are 'heat_bath' and 'metropolis'")
+    metropolis = rule == "metropolis"
+    match couplings:
+        case Uniform(jx, jy):
+            jx, jy = _per_lane(jx, lanes, "jx"), _per_lane(jy, lanes, "jy")
+            sweep_uniform(spins, t, h, jx, jy, streams, sweeps, metropolis)
+        case Diagonal(j1, j2):
+            j1, j2 = _per_lane(j1, lanes, "j1"), _per_lane(j2, lanes, "j2")
+            sweep_diagonal(spins, t, h, j1, j2, streams, sweeps, metropolis)
+        case Bonds(right, down, scale):
+            for name, bonds in (("right", right), ("down", down)):
+                if bonds.shape != spins.shape or bonds.dtype != np.int8:
+                    raise ValueError(
+                        f"{name} is {bonds.dtype} {bonds.shape}; needed is int8 (B, L, L)"
+                    )
+                if np.abs(bonds).max(initial=0) > 2:
+                    raise ValueError(f"{name} has a bond of magnitude above 2")
+            scale = _per_lane(scale, lanes, "scale")
+            sweep_bonds(spins, t, h, right, down, scale, streams, sweeps, metropolis)
+        case RandomField(site_field, jx, jy):
+            if site_field.shape != spins.shape:
+                raise ValueError(f"site_field has shape {site_field.shape}; needed {spins.shape}")
+            jx, jy = _per_lane(jx, lanes, "jx"), _per_lane(jy, lanes, "jy")
+            sweep_random_field(spins, t, h, site_field, jx, jy, streams, sweeps, metropolis)
+
+
+@njit(cache=True)
+def grow_wolff_clusters(
+    spins: Any, p_row: Any, p_column: Any, streams: Any, clusters: int, flipped: Any
+) -> None:
+    """Flip ``clusters`` Wolff clusters a lane; bonds along rows and columns open at p_row, p_column."""
+    size = spins.shape[1]
+    sites = size * size
+    stack = np.empty(sites, np.int64)
+    for b in range(spins.shape[0]):
+        s = spins[b].reshape(sites)
+        state = streams[b]
+        open_row = np.uint64(p_row[b] * _PROBABILITY_ONE)
+        open_column = np.uint64(p_column[b] * _PROBABILITY_ONE)
+        for _ in range(clusters):
+            site = np.int64((next_uint64(state) >> _U11) % np.uint64(sites))
+            spin = s[site]
+            s[site] = -spin
+            flipped[b] += 1
+            stack[0] = site
+            height = 1
+            while height > 0:
+                height -= 1
+                site = stack[height]
+                i, j = site // size, site % size
+                for neighbour in range(4):
+                    if neighbour == 0:
+                        other = i * size + (j + 1) % size
+                    elif neighbour == 1:
+                        other = i * size + (j - 1) % size
+                    elif neighbour == 2:
+                        other = ((i + 1) % size) * size + j
+                    else:
+                        other = ((i - 1) % size) * size + j
+                    if s[other] == spin:
+                        threshold = open_row if neighbour < 2 else open_column
+                        if (next_uint64(state) >> _U11) < threshold:
+                            s[other] = -spin
+                            flipped[b] += 1
+                            stack[height] = other
+                            height += 1
+
+
+def wolff_updates(
+    spins: NDArray[np.int8],
+    temperature: ArrayLike,
+    streams: NDArray[np.uint64],
+    clusters: int,
+    couplings: Uniform = FERROMAGNET,
+) -> NDArray[np.int64]:
+    """Flip Wolff clusters of ferromagnets in zero field, in place.
+
+    Parameters are those of :func:`heat_bath_sweeps`; ``clusters`` is their number a lane and the
+    couplings must be non-negative.
+
+    Returns
+    -------
+    ndarray of int64, shape (B,)
+        Spins flipped.
+
+    Raises
+    ------
+    ValueError
+        As :func:`heat_bath_sweeps`, or if a coupling is negative.
+    """
+    lanes = len(spins)
+    t = _per_lane(temperature, lanes, "temperature")
+    _check(spins, t)
+    jx, jy = _per_lane(couplings.jx, lanes, "jx"), _per_lane(couplings.jy, lanes, "jy")
+    if (jx < 0).any() or (jy < 0).any():
+        raise ValueError("Wolff clusters need jx >= 0 and jy >= 0")
+    flipped = np.zeros(lanes, np.int64)
+    # Bond probability 1 - exp(-2 J / T), Wolff (1989).
+    grow_wolff_clusters(
+        spins, -np.expm1(-2 * jx / t), -np.expm1(-2 * jy / t), streams, clusters, flipped
+    )
+    return flipped
+
+
+@njit(cache=True)
+def spin_sums(spins: Any, sums: Any) -> None:
+    """Write (sum s, sum s s_right, sum s s_below) of every lattice to ``sums``, int64 (B, 3)."""
+    size = spins.shape[1]
+    for b in range(spins.shape[0]):
+        s = spins[b]
+        total = 0
+        along_row = 0
+        along_column = 0
+        for i in range(size):
+            below = i + 1 if i < size - 1 else 0
+            row_sum = np.int64(s[i, size - 1] * s[i, 0])
+            for j in range(size - 1):
+                row_sum += s[i, j] * s[i, j + 1]
+            along_row += row_sum
+            for j in range(size):
+                total += s[i, j]
+                along_column += s[i, j] * s[below, j]
+        sums[b, 0] = total
+        sums[b, 1] = along_row
+        sums[b, 2] = along_column
