@@ -1,0 +1,48 @@
+"""Objectives: pure functions over arrays with a leading batch axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def switch_entropy(
+    energy_before: float, temperature_before: float, energy_after: float, temperature_after: float
+) -> Any:
+    r"""Entropy production of switching the control parameters at fixed spins, in nats.
+
+    .. math:: \Delta\sigma = E(s; \lambda') / T' - E(s; \lambda) / T
+
+    Summed over all switches of a protocol, the final one to its end point included, this is
+
+    .. math:: \sigma = E_f/T_f - E_0/T_0 - \sum_k \Delta E_k / T_k
+
+    with heats :math:`\Delta E_k` of the sweeps at constant control, because the energies
+    telescope.
+
+    Parameters
+    ----------
+    energy_before, energy_after : float or ndarray of float64, shape (B,)
+        Total energy of the same spins under the old and the new control parameters, units of J.
+    temperature_before, temperature_after : float or ndarray of float64, shape (B,)
+        In units of J / kB.
+
+    Returns
+    -------
+    float or ndarray of float64, shape (B,)
+
+    References
+    ----------
+    Rotskoff, G. M. & Crooks, G. E. (2015), Phys. Rev. E 92, 060102.
+    """
+    return energy_after / temperature_after - energy_before / temperature_before
+
+
+def improvement(
+    previous: np.ndarray[Any, np.dtype[np.float64]], current: np.ndarray[Any, np.dtype[np.float64]]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Drop of a figure that is to become small: ``previous - current``, shape (B,)."""
+    return previous - current

@@ -1,0 +1,88 @@
+"""The table of tasks: what is registered with Gymnasium, and what tools print and sweep over.
+
+Entry points are strings, so that importing the package loads no task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import gymnasium
+
+
+@dataclass(frozen=True)
+class Track:
+    """A variant of a task that is reported by itself.
+
+    Attributes
+    ----------
+    name : str
+    kwargs : dict
+        Arguments of ``gym.make`` that select it.
+    agents : tuple of str
+        Agents that the benchmark suites run on it.
+    note : str
+        One sentence on what sets it apart.
+    """
+
+    name: str
+    kwargs: dict[str, str]
+    agents: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What the tools know of a task without importing it."""
+
+    id: str
+    title: str
+    objective: str
+    domain: str
+    entry_point: str
+    vector_entry_point: str
+    horizon: int
+    tracks: tuple[Track, ...] = field(default_factory=tuple)
+
+
+TASKS: dict[str, TaskInfo] = {
+    task.id: task
+    for task in (
+        TaskInfo(
+            id="mattergym/IsingReversal-v0",
+            title="Reverse a magnet with as little entropy production as possible",
+            objective="make",
+            domain="synthesis",
+            entry_point="mattergym.envs.synthesis.ising_reversal:IsingReversalEnv",
+            vector_entry_point="mattergym.envs.synthesis.ising_reversal:IsingReversalVectorEnv",
+            horizon=100,
+            tracks=(
+                Track(
+                    "full",
+                    {"observation": "full"},
+                    ("random", "scripted", "expert", "cem", "ppo", "sac"),
+                    "Feedback on the measured magnetization: a Maxwell demon, for which the "
+                    "second law with information allows less entropy than any open-loop protocol.",
+                ),
+                Track(
+                    "clock",
+                    {"observation": "clock"},
+                    ("random", "scripted", "expert", "cem", "ppo"),
+                    "The agent sees time, T and h only: an open-loop protocol, comparable with "
+                    "the literature.",
+                ),
+            ),
+        ),
+    )
+}
+
+
+def register_tasks() -> None:
+    """Register every task of the table with Gymnasium; registering twice does nothing."""
+    for task in TASKS.values():
+        if task.id not in gymnasium.registry:
+            gymnasium.register(
+                id=task.id,
+                entry_point=task.entry_point,
+                vector_entry_point=task.vector_entry_point,
+            )
