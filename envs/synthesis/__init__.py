@@ -1,0 +1,1 @@
+"""Synthesis tasks: the Ising furnace."""

@@ -1,0 +1,1 @@
+"""Pure simulators: arrays in, arrays out."""
