@@ -1,1 +1,54 @@
-"""Agents."""
+"""Agents: random, scripted, expert, planners and deep RL behind one ``predict``."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import Any
+
+from mattergym.agents.base import Agent
+
+__all__ = ["Agent", "agent_names", "make_agent"]
+
+# (task or "*", agent) -> class, as strings: torch is imported only where an agent needs it.
+AGENTS: dict[tuple[str, str], str] = {
+    ("*", "random"): "mattergym.agents.base:RandomAgent",
+    ("*", "ppo"): "mattergym.agents.sb3:PPOAgent",
+    ("*", "sac"): "mattergym.agents.sb3:SACAgent",
+    ("mattergym/IsingReversal-v0", "scripted"): "mattergym.agents.reversal:ScriptedReversal",
+    ("mattergym/IsingReversal-v0", "cem"): "mattergym.agents.reversal:CrossEntropyReversal",
+    ("mattergym/IsingReversal-v0", "expert"): "mattergym.agents.reversal:ExpertReversal",
+}
+
+
+def agent_names(env_id: str) -> tuple[str, ...]:
+    """Names of the agents that a task has."""
+    return tuple(sorted({name for task, name in AGENTS if task in ("*", env_id)}))
+
+
+def make_agent(name: str, env: Any, **kwargs: Any) -> Agent:
+    """Make an agent by name for a native batch of a task.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`agent_names`.
+    env : gymnasium.vector.VectorEnv
+        ``gymnasium.make_vec(id, num_envs=...)``.
+    **kwargs
+        Hyper-parameters that override the table's.
+
+    Raises
+    ------
+    ValueError
+        If the task has no such agent; the sentence names the nearest.
+    """
+    env_id = env.spec.id
+    path = AGENTS.get((env_id, name)) or AGENTS.get(("*", name))
+    if path is None:
+        names = agent_names(env_id)
+        near = difflib.get_close_matches(name, names) or names
+        raise ValueError(f"{env_id} has no agent {name!r}; did you mean {', '.join(near)}?")
+    module, attribute = path.split(":")
+    agent: Agent = getattr(import_module(module), attribute)(env, **kwargs)
+    return agent

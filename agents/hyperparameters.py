@@ -1,0 +1,51 @@
+"""Hyper-parameters of the learning agents: one table, task by task and track by track."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# steps: default training budget; num_envs: lanes of the native batch.
+TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
+    ("mattergym/IsingReversal-v0", "clock", "cem"): {"steps": 23_000_000},
+    ("mattergym/IsingReversal-v0", "full", "cem"): {"steps": 23_000_000},
+    ("mattergym/IsingReversal-v0", "full", "ppo"): {
+        "steps": 4_000_000,
+        "num_envs": 128,
+        "n_steps": 100,
+        "batch_size": 1600,
+        "n_epochs": 8,
+        "learning_rate": 1e-3,
+        "gamma": 0.99,
+        "gae_lambda": 0.95,
+        "log_std_init": -1.5,
+    },
+    ("mattergym/IsingReversal-v0", "clock", "ppo"): {
+        "steps": 4_000_000,
+        "num_envs": 128,
+        "n_steps": 100,
+        "batch_size": 1600,
+        "n_epochs": 8,
+        "learning_rate": 1e-3,
+        "gamma": 0.99,
+        "gae_lambda": 0.95,
+        "log_std_init": -1.5,
+    },
+    ("mattergym/IsingReversal-v0", "full", "sac"): {
+        "steps": 100_000,
+        "num_envs": 16,
+        "batch_size": 256,
+        "learning_rate": 1e-3,
+        "gamma": 0.99,
+        "learning_starts": 3_200,
+    },
+}
+FALLBACK: dict[str, dict[str, Any]] = {
+    "ppo": {"steps": 1_000_000, "num_envs": 64, "n_steps": 64, "batch_size": 512},
+    "sac": {"steps": 100_000, "num_envs": 16},
+    "cem": {"steps": 1_000_000},
+}
+
+
+def hyperparameters(env_id: str, track: str, agent: str) -> dict[str, Any]:
+    """Return a copy of the parameters of an agent on a task's track."""
+    return dict(TABLE.get((env_id, track, agent), FALLBACK.get(agent, {})))

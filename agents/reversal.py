@@ -1,0 +1,181 @@
+"""Agents of IsingReversal-v0: protocols of temperature and field against time."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from mattergym.agents.base import Agent, Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KNOTS = 10
+
+
+def protocol_from_knots(knots: NDArray[np.float64], sweeps: int) -> NDArray[np.float64]:
+    """Interpolate ln T and h through knots by monotone cubics.
+
+    Parameters
+    ----------
+    knots : ndarray of float64, shape (..., 2, K)
+        ln T and h at K equidistant times of the protocol, its ends included.
+    sweeps : int
+
+    Returns
+    -------
+    ndarray of float64, shape (..., sweeps, 2)
+        T and h of every sweep, within the furnace's bounds.
+    """
+    node = np.linspace(0, 1, knots.shape[-1])
+    time = (np.arange(sweeps) + 0.5) / sweeps
+    curve = np.moveaxis(PchipInterpolator(node, knots, axis=-1)(time), -2, -1)
+    temperature = np.clip(np.exp(curve[..., 0]), 0.05, 12.0)
+    return np.stack([temperature, np.clip(curve[..., 1], -10.0, 10.0)], axis=-1)
+
+
+class ProtocolAgent(Agent):
+    """Plays a fixed protocol by the time left, which every observation carries last."""
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        self._horizon: int = env.unwrapped._horizon  # type: ignore[attr-defined]
+        self.knots = self.initial_knots()
+
+    def initial_knots(self) -> NDArray[np.float64]:
+        """Knots (2, K) before any training."""
+        raise NotImplementedError
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Look up the set-points of the coming sweep."""
+        sweep = np.rint((1.0 - observation[:, -1]) * self._horizon).astype(int)
+        protocol = protocol_from_knots(self.knots, self._horizon)
+        chosen = protocol[np.clip(sweep, 0, self._horizon - 1)]
+        unwrapped: Any = self.env.unwrapped
+        return unwrapped.action_of(chosen[:, 0], chosen[:, 1]), None
+
+
+class ScriptedReversal(ProtocolAgent):
+    """What an operator does: ramp the field through zero while heating to T = 4.6 and cooling."""
+
+    name = "scripted"
+
+    def initial_knots(self) -> NDArray[np.float64]:
+        """Return knots of a straight field ramp and a triangle of temperature."""
+        x = np.linspace(0, 1, 101)
+        temperature = 0.7 + (4.6 - 0.7) * (1 - np.abs(2 * x - 1))
+        return np.stack([np.log(temperature), 2 * x - 1])
+
+
+class CrossEntropyReversal(ProtocolAgent):
+    """Cross-entropy method over spline knots of a protocol, with the task as its model.
+
+    Every generation draws protocols around the current mean, runs each on several lanes of the
+    task, and moves mean and spread towards the best. It plans open loop: on the full track too.
+
+    References
+    ----------
+    Rubinstein, R. Y. (1999), Methodol. Comput. Appl. Probab. 1, 127.
+    """
+
+    name = "cem"
+    knows = "model"
+    trainable = True
+    population, replicas, elite = 64, 12, 8
+
+    def initial_knots(self) -> NDArray[np.float64]:
+        """Return a smooth bump of temperature under a field ramp."""
+        x = np.linspace(0, 1, KNOTS)
+        return np.stack([np.log(0.7 + 4.3 * np.sin(np.pi * x)), 2 * x - 1])
+
+    def train(self, steps: int, seed: int, callback: Progress | None = None) -> None:
+        """Improve the knots for about ``steps`` environment steps."""
+        rng = np.random.default_rng(seed)
+        lanes = self.population * self.replicas
+        model = gym.make_vec(
+            self.env_id, num_envs=lanes, autoreset_mode="Disabled", **self.env_kwargs
+        )
+        unwrapped: Any = model.unwrapped
+        mean = self.knots.copy()
+        spread = np.stack([np.full(KNOTS, 0.25), np.full(KNOTS, 0.5)])
+        generations = max(1, steps // (lanes * self._horizon))
+        for generation in range(generations):
+            candidates = mean + spread * rng.standard_normal((self.population, 2, KNOTS))
+            protocols = protocol_from_knots(candidates, self._horizon).repeat(self.replicas, axis=0)
+            actions = unwrapped.action_of(protocols[..., 0], protocols[..., 1])
+            model.reset(seed=int(rng.integers(2**62)))
+            for sweep in range(self._horizon):
+                info = model.step(actions[:, sweep])[-1]
+            score = info["score"].reshape(self.population, self.replicas).mean(1)
+            best = candidates[np.argsort(score)[: self.elite]]
+            mean = 0.7 * mean + 0.3 * best.mean(0)
+            floor = 0.02 * (1.0 - generation / generations)
+            spread = np.maximum(0.7 * spread + 0.3 * best.std(0), floor)
+            self.knots = mean
+            if callback is not None:
+                done = (generation + 1) * lanes * self._horizon
+                callback(done, generations * lanes * self._horizon, {"score": float(score.mean())})
+        model.close()
+
+    def save(self, path: Path) -> None:
+        """Write the knots as JSON."""
+        content = {"log_temperature": self.knots[0].tolist(), "field": self.knots[1].tolist()}
+        path.write_text(json.dumps(content, indent=1) + "\n")
+
+    def load(self, path: Path) -> None:
+        """Read knots written by :meth:`save`."""
+        content = json.loads(path.read_text())
+        self.knots = np.array([content["log_temperature"], content["field"]])
+
+
+class ExpertReversal(ProtocolAgent):
+    """Plays the best policy known: a shipped protocol (clock), a shipped feedback policy (full).
+
+    The protocol comes from ``mattergym train mattergym/IsingReversal-v0 --agent cem --track clock``,
+    the feedback policy from ``--agent ppo --track full``. A feedback policy is the mean of a
+    Gaussian actor: two tanh layers on the observation.
+    """
+
+    name = "expert"
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        self._layers: dict[str, NDArray[np.float32]] = {}
+        source = resources.files("mattergym.agents") / "data" / "ising_reversal_full.npz"
+        if self.env_kwargs.get("observation", "full") == "full" and source.is_file():
+            with resources.as_file(source) as path, np.load(path) as data:
+                self._layers = {name: data[name] for name in data.files}
+
+    def initial_knots(self) -> NDArray[np.float64]:
+        """Read the shipped protocol."""
+        source = resources.files("mattergym.agents") / "data" / "ising_reversal_clock.json"
+        content = json.loads(source.read_text())
+        return np.array([content["log_temperature"], content["field"]])
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Run the feedback policy, or look up the protocol."""
+        if not self._layers:
+            return super().predict(observation)
+        x = observation
+        for layer in ("0", "1"):
+            x = np.tanh(x @ self._layers[f"w{layer}"].T + self._layers[f"b{layer}"])
+        action = x @ self._layers["w2"].T + self._layers["b2"]
+        return np.clip(action, -1.0, 1.0).astype(np.float32), None

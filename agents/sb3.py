@@ -1,0 +1,205 @@
+"""Stable-baselines3 on the native batch: the adapter and the agents that learn through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.common.vec_env.base_vec_env import VecEnv
+
+from mattergym.agents.base import Agent, Progress
+from mattergym.agents.hyperparameters import hyperparameters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class BatchVecEnv(VecEnv):
+    """A native batch as a stable-baselines3 VecEnv.
+
+    Parameters
+    ----------
+    env : gymnasium.vector.VectorEnv
+        Made with ``autoreset_mode="SameStep"``.
+
+    Raises
+    ------
+    ValueError
+        If the environment resets in another mode.
+    """
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        mode = env.metadata["autoreset_mode"]
+        if mode != gym.vector.AutoresetMode.SAME_STEP:
+            raise ValueError(f"autoreset_mode = {mode.value!r}; BatchVecEnv needs 'SameStep'")
+        self.env = env
+        self.render_mode = env.render_mode
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self._seed: int | None = None
+        self._return = np.zeros(env.num_envs)
+        self._length = np.zeros(env.num_envs, np.int64)
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seed lane i with seed + i at the next reset."""
+        self._seed = seed
+        return [None if seed is None else seed + lane for lane in range(self.num_envs)]
+
+    def reset(self) -> Any:
+        """Reset all lanes."""
+        observation, _ = self.env.reset(seed=self._seed)
+        self._seed = None
+        self._return[:] = 0.0
+        self._length[:] = 0
+        return observation
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keep the actions for :meth:`step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[Any, NDArray[Any], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Step the batch; an ended lane's info has what stable-baselines3 looks for."""
+        observation, reward, terminated, truncated, info = self.env.step(self._actions)
+        done = terminated | truncated
+        self._return += reward
+        self._length += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for lane in np.flatnonzero(done):
+            final = info["final_info"]
+            infos[lane] = {
+                "terminal_observation": info["final_obs"][lane],
+                "TimeLimit.truncated": bool(truncated[lane] and not terminated[lane]),
+                "is_success": bool(final["is_success"][lane]),
+                "score": float(final["score"][lane]),
+                "episode": {"r": float(self._return[lane]), "l": int(self._length[lane]), "t": 0.0},
+            }
+            self._return[lane] = 0.0
+            self._length[lane] = 0
+        return observation, reward.astype(np.float32), done, infos
+
+    def close(self) -> None:
+        """Close the batch."""
+        self.env.close()
+
+    def _lanes(self, indices: int | Iterable[int] | None) -> list[int]:
+        return list(self._get_indices(indices))
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Return an attribute of the batch once for each lane asked for."""
+        return [getattr(self.env.unwrapped, attr_name) for _ in self._lanes(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set an attribute of the whole batch."""
+        setattr(self.env.unwrapped, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> Any:
+        """Call a method of the batch once for each lane asked for."""
+        method = getattr(self.env.unwrapped, method_name)
+        return [method(*args, **kwargs) for _ in self._lanes(indices)]
+
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:
+        """Lanes of a native batch carry no wrappers."""
+        return [False for _ in self._lanes(indices)]
+
+
+class _Report(BaseCallback):
+    """Pass progress and the mean score of recent episodes on."""
+
+    def __init__(self, total: int, callback: Progress | None) -> None:
+        super().__init__()
+        self._total = total
+        self._callback_out = callback
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        if self._callback_out is None:
+            return
+        buffer = self.model.ep_info_buffer
+        returns = [episode["r"] for episode in buffer] if buffer else []
+        metrics = {"return": float(np.mean(returns))} if returns else {}
+        self._callback_out(self.num_timesteps, self._total, metrics)
+
+
+class SB3Agent(Agent):
+    """An algorithm of stable-baselines3, trained on the native batch with normalised rewards."""
+
+    trainable = True
+    algorithm: type[Any]
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], **overrides: Any) -> None:
+        super().__init__(env)
+        track = str(self.env_kwargs.get("observation", "full"))
+        self.parameters = hyperparameters(self.env_id, track, self.name) | overrides
+        self.default_steps: int = self.parameters.pop("steps")
+        self._num_envs: int = self.parameters.pop("num_envs")
+        self.model: Any = None
+
+    def train(self, steps: int, seed: int, callback: Progress | None = None) -> None:
+        """Learn from scratch for ``steps`` environment steps."""
+        torch.set_num_threads(1)
+        batch = gym.make_vec(
+            self.env_id, num_envs=self._num_envs, autoreset_mode="SameStep", **self.env_kwargs
+        )
+        gamma = self.parameters.get("gamma", 0.99)
+        env = VecNormalize(BatchVecEnv(batch), norm_obs=False, gamma=gamma)
+        parameters = dict(self.parameters)
+        rate = parameters.get("learning_rate", 3e-4)
+        parameters["learning_rate"] = lambda left: rate * left
+        policy = "MlpPolicy"
+        if isinstance(self.env.single_observation_space, gym.spaces.Dict):
+            policy = "MultiInputPolicy"
+        log_std = {"log_std_init": parameters.pop("log_std_init")} if "log_std_init" in parameters else {}
+        self.model = self.algorithm(
+            policy, env, seed=seed, device="cpu", policy_kwargs={"net_arch": [64, 64], **log_std}, **parameters
+        )
+        self.model.learn(steps, callback=_Report(steps, callback))
+        env.close()
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Act by the trained policy.
+
+        Raises
+        ------
+        RuntimeError
+            If the agent was neither trained nor loaded.
+        """
+        if self.model is None:
+            raise RuntimeError(f"agent {self.name!r} has no policy yet; call train or load first")
+        action, state = self.model.predict(observation, state, episode_start, deterministic)
+        return action, state
+
+    def save(self, path: Path) -> None:
+        """Write the model as stable-baselines3's zip file."""
+        self.model.save(path)
+
+    def load(self, path: Path) -> None:
+        """Read a zip file of stable-baselines3."""
+        self.model = self.algorithm.load(path, device="cpu")
+
+
+class PPOAgent(SB3Agent):
+    """Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347)."""
+
+    name = "ppo"
+    algorithm = PPO
+
+
+class SACAgent(SB3Agent):
+    """Soft actor-critic (Haarnoja et al. 2018, arXiv:1801.01290)."""
+
+    name = "sac"
+    algorithm = SAC
