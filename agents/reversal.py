@@ -93,7 +93,7 @@ class CrossEntropyReversal(ProtocolAgent):
     name = "cem"
     knows = "model"
     trainable = True
-    population, replicas, elite = 64, 12, 8
+    population, replicas, elite = 128, 6, 16
 
     def initial_knots(self) -> NDArray[np.float64]:
         """Return a smooth bump of temperature under a field ramp."""
@@ -109,7 +109,7 @@ class CrossEntropyReversal(ProtocolAgent):
         )
         unwrapped: Any = model.unwrapped
         mean = self.knots.copy()
-        spread = np.stack([np.full(KNOTS, 0.25), np.full(KNOTS, 0.5)])
+        spread = np.stack([np.full(KNOTS, 0.5), np.full(KNOTS, 2.0)])
         generations = max(1, steps // (lanes * self._horizon))
         for generation in range(generations):
             candidates = mean + spread * rng.standard_normal((self.population, 2, KNOTS))
@@ -121,7 +121,7 @@ class CrossEntropyReversal(ProtocolAgent):
             score = info["score"].reshape(self.population, self.replicas).mean(1)
             best = candidates[np.argsort(score)[: self.elite]]
             mean = 0.7 * mean + 0.3 * best.mean(0)
-            floor = 0.02 * (1.0 - generation / generations)
+            floor = 0.03 * (1.0 - generation / generations)
             spread = np.maximum(0.7 * spread + 0.3 * best.std(0), floor)
             self.knots = mean
             if callback is not None:
