@@ -74,7 +74,7 @@ class BatchEnv(gym.vector.VectorEnv[Any, Any, Any]):
     _configuration: ClassVar[frozenset[str]] = frozenset(
         "num_envs metadata spec render_mode observation_space action_space closed instrument "
         "single_observation_space single_action_space action_parameters split difficulty "
-        "max_episode_steps autoreset_mode".split()
+        "max_episode_steps autoreset_mode _np_random _np_random_seed".split()
     )
 
     def __init__(
@@ -118,7 +118,6 @@ class BatchEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._steps = np.zeros(num_envs, np.int64)
         self._ended = np.zeros(num_envs, np.bool_)
         self._noise_seed: int | None = None
-        self._last_terms: dict[str, NDArray[np.float64]] = {}
 
     # ---- what a task implements -------------------------------------------------------------
 
