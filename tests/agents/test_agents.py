@@ -1,0 +1,91 @@
+"""Agents: one interface, actions in bounds, learning that can be repeated."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import mattergym  # noqa: F401
+from mattergym.agents import make_agent
+from mattergym.envs import TASKS
+
+READY = [
+    pytest.param(task.id, track.kwargs, name, id=f"{task.id.split('/')[-1]}-{track.name}-{name}")
+    for task in TASKS.values()
+    for track in task.tracks
+    for name in track.agents
+    if name not in ("ppo", "sac")
+]
+
+
+@pytest.mark.parametrize(("env_id", "kwargs", "name"), READY)
+def test_ready_agents_act_within_bounds(env_id, kwargs, name):
+    env = gym.make_vec(env_id, num_envs=5, **kwargs)
+    agent = make_agent(name, env)
+    observation, _ = env.reset(seed=0)
+    state, start = None, np.ones(5, bool)
+    for _ in range(12):
+        action, state = agent.predict(observation, state, start)
+        assert action in env.action_space
+        observation, _, terminated, truncated, _ = env.step(action)
+        start = terminated | truncated
+    assert agent.knows in ("observation", "model", "hidden")
+
+
+def test_a_typo_gets_the_nearest_names():
+    env = gym.make_vec("mattergym/IsingReversal-v0", num_envs=1)
+    with pytest.raises(ValueError, match="scripted"):
+        make_agent("scriptd", env)
+
+
+def test_cem_improves_and_survives_a_file(tmp_path):
+    env = gym.make_vec("mattergym/IsingReversal-v0", num_envs=1, observation="clock")
+    seen = []
+    agent = make_agent("cem", env)
+    agent.population, agent.replicas, agent.elite = 16, 2, 4
+    agent.train(16 * 2 * 100 * 8, seed=0, callback=lambda done, total, m: seen.append(m["score"]))
+    assert np.mean(seen[-2:]) < seen[0]
+    agent.save(tmp_path / "cem")
+    twin = make_agent("cem", env)
+    twin.load(tmp_path / "cem")
+    assert np.array_equal(twin.knots, agent.knots)
+
+
+def test_batch_vec_env_marks_truncation_and_final_observation():
+    from mattergym.agents.sb3 import BatchVecEnv
+
+    batch = gym.make_vec(
+        "mattergym/IsingReversal-v0", num_envs=2, autoreset_mode="SameStep", max_episode_steps=3
+    )
+    env = BatchVecEnv(batch)
+    env.seed(0)
+    env.reset()
+    for _ in range(3):
+        observation, _, done, infos = env.step(np.zeros((2, 2), np.float32))
+    assert done.all()
+    for lane, info in enumerate(infos):
+        assert info["TimeLimit.truncated"]
+        assert info["episode"]["l"] == 3
+        assert not np.array_equal(info["terminal_observation"], observation[lane])
+
+
+def test_batch_vec_env_needs_same_step():
+    from mattergym.agents.sb3 import BatchVecEnv
+
+    with pytest.raises(ValueError, match="SameStep"):
+        BatchVecEnv(gym.make_vec("mattergym/IsingReversal-v0", num_envs=2))
+
+
+def test_ppo_trained_twice_is_the_same(tmp_path):
+    env = gym.make_vec("mattergym/IsingReversal-v0", num_envs=4)
+    observation, _ = env.reset(seed=0)
+    small = {"num_envs": 8, "n_steps": 20, "batch_size": 80, "n_epochs": 2}
+    agents = [make_agent("ppo", env, **small) for _ in range(2)]
+    for agent in agents:
+        agent.train(320, seed=3)
+    actions = [agent.predict(observation)[0] for agent in agents]
+    assert np.array_equal(*actions)
+    agents[0].save(tmp_path / "ppo.zip")
+    agents[1].load(tmp_path / "ppo.zip")
+    assert np.array_equal(agents[1].predict(observation)[0], actions[0])

@@ -1,0 +1,110 @@
+"""Evaluation, statistics, result files, report and command line."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mattergym.benchmarks import evaluate
+from mattergym.benchmarks.report import report
+from mattergym.benchmarks.run import read_cell, run
+from mattergym.benchmarks.statistics import (
+    interquartile_mean,
+    normalized_score,
+    probability_of_improvement,
+    stratified_bootstrap,
+)
+from mattergym.benchmarks.sweep import Cell, cells
+from mattergym.cli import app
+
+ID = "mattergym/IsingReversal-v0"
+
+
+def test_episodes_do_not_depend_on_the_number_of_lanes():
+    a = evaluate(ID, "scripted", episodes=7, seed=3, num_envs=7)
+    b = evaluate(ID, "scripted", episodes=7, seed=3, num_envs=2)
+    assert np.array_equal(a.scores, b.scores)
+    assert np.array_equal(a.episode_seed, b.episode_seed)
+    np.testing.assert_allclose(a.returns, -a.scores, rtol=1e-9)
+    assert (a.length == 100).all()
+    with pytest.raises(ValueError, match="episodes = 0"):
+        evaluate(ID, "scripted", episodes=0)
+
+
+def test_statistics_by_hand():
+    assert interquartile_mean(np.array([0.0, 1, 2, 3, 4, 5, 6, 1000])) == 3.5
+    assert normalized_score(60.0, scripted=80.0, expert=40.0) == 0.5
+    assert normalized_score(0.75, scripted=0.5, expert=1.0) == 0.5
+    assert probability_of_improvement(np.array([1.0, 3]), np.array([2.0, 2])) == 0.5
+    assert probability_of_improvement(np.array([3.0, 3]), np.array([2.0, 3])) == 0.75
+
+
+def test_bootstrap_interval_covers_and_repeats():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for k in range(100):
+        low, high = stratified_bootstrap(
+            [rng.normal(size=60)], lambda x: float(x.mean()), resamples=300, seed=k
+        )
+        hits += low <= 0 <= high
+    assert 87 <= hits <= 100
+    strata = [rng.normal(size=9), rng.normal(5, 1, 9)]
+    assert stratified_bootstrap(strata, seed=1) == stratified_bootstrap(strata, seed=1)
+
+
+def test_a_sweep_resumes_and_never_trusts_a_broken_file(tmp_path):
+    plan = [Cell(ID, "clock", agent, 0, 0, 6) for agent in ("random", "scripted", "expert")]
+    run(plan, tmp_path)
+    first = {cell.agent: read_cell(tmp_path / cell.filename, cell)["records"] for cell in plan}
+    stamps = {cell.agent: (tmp_path / cell.filename).stat().st_mtime_ns for cell in plan}
+    broken = tmp_path / plan[1].filename
+    broken.write_text(broken.read_text()[:100])
+    (tmp_path / f".{plan[2].filename}.123").write_text("left by a killed process")
+    seen = []
+    run(plan, tmp_path, report=lambda cell, status: seen.append((cell.agent, status)))
+    assert seen == [
+        ("random", "kept"),
+        ("scripted", "recomputed"),
+        ("expert", "kept"),
+        ("scripted", "done"),
+    ]
+    for cell in plan:
+        assert read_cell(tmp_path / cell.filename, cell)["records"] == first[cell.agent]
+    assert (tmp_path / plan[0].filename).stat().st_mtime_ns == stamps["random"]
+    other = Cell(ID, "clock", "random", 0, 0, 7)
+    assert read_cell(tmp_path / plan[0].filename, other) is None
+
+    pages = []
+    for name in ("a", "b"):
+        written = report(tmp_path, tmp_path / name / "report.html")
+        pages.append(written[0].read_bytes())
+        assert "scripted" in written[1].read_text()
+    assert pages[0] == pages[1]
+
+
+def test_suites_name_tracks_apart():
+    names = [cell.filename for cell in cells("quick")]
+    assert len(names) == len(set(names))
+    with pytest.raises(ValueError, match="suite"):
+        cells("gigantic")
+
+
+def test_command_line(tmp_path):
+    runner = CliRunner()
+    listing = runner.invoke(app, ["list", "--json"])
+    assert listing.exit_code == 0
+    assert ID in {task["id"] for task in json.loads(listing.stdout)}
+    assert "Version History" in runner.invoke(app, ["show", "IsingReversal-v0"]).stdout
+    typo = runner.invoke(app, ["show", "IsingReversl-v0"])
+    assert typo.exit_code != 0
+    out = tmp_path / "records.json"
+    done = runner.invoke(app, ["evaluate", ID, "--episodes", "3", "--out", str(out)])
+    assert done.exit_code == 0
+    assert len(json.loads(out.read_text())["scores"]) == 3
+    strip = tmp_path / "strip.png"
+    assert runner.invoke(app, ["render", ID, "--out", str(strip)]).exit_code == 0
+    assert strip.stat().st_size > 1000
+    assert runner.invoke(app, ["report", "--results", str(tmp_path / "none")]).exit_code != 0
