@@ -156,9 +156,16 @@ class SB3Agent(Agent):
         policy = "MlpPolicy"
         if isinstance(self.env.single_observation_space, gym.spaces.Dict):
             policy = "MultiInputPolicy"
-        log_std = {"log_std_init": parameters.pop("log_std_init")} if "log_std_init" in parameters else {}
+        log_std = (
+            {"log_std_init": parameters.pop("log_std_init")} if "log_std_init" in parameters else {}
+        )
         self.model = self.algorithm(
-            policy, env, seed=seed, device="cpu", policy_kwargs={"net_arch": [64, 64], **log_std}, **parameters
+            policy,
+            env,
+            seed=seed,
+            device="cpu",
+            policy_kwargs={"net_arch": [64, 64], **log_std},
+            **parameters,
         )
         self.model.learn(steps, callback=_Report(steps, callback))
         env.close()

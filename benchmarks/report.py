@@ -48,9 +48,7 @@ def load_results(directory: Path) -> dict[tuple[str, str], dict[str, list[dict[s
     return found
 
 
-def _rows(
-    agents: dict[str, list[dict[str, Any]]], direction: str
-) -> list[dict[str, Any]]:
+def _rows(agents: dict[str, list[dict[str, Any]]], direction: str) -> list[dict[str, Any]]:
     scores = {
         name: [np.asarray(r["records"]["scores"]) for r in results]
         for name, results in agents.items()
@@ -112,7 +110,9 @@ def episode_frames(env_id: str, agent: str, kwargs: dict[str, Any], seed: int = 
     """RGB frames of one episode of an agent, the first one at its reset."""
     from mattergym.agents import make_agent
 
-    env = gym.make_vec(env_id, num_envs=1, render_mode="rgb_array", autoreset_mode="Disabled", **kwargs)
+    env = gym.make_vec(
+        env_id, num_envs=1, render_mode="rgb_array", autoreset_mode="Disabled", **kwargs
+    )
     policy = make_agent(agent, env)
     observation, _ = env.reset(seed=seed)
     frames = [(env.render() or ())[0]]

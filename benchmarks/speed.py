@@ -72,7 +72,9 @@ def measure(rounds: int = 9) -> dict[str, Any]:
     """
     contestants = {
         "lean yardstick, gym.Env": _stepper(LeanIsing(), 1, 1500),
-        "lean yardstick, SyncVectorEnv(8)": _stepper(gym.vector.SyncVectorEnv([LeanIsing] * 8), 8, 300),
+        "lean yardstick, SyncVectorEnv(8)": _stepper(
+            gym.vector.SyncVectorEnv([LeanIsing] * 8), 8, 300
+        ),
         "single view, gym.make": _stepper(gym.make(TASK), 1, 1500),
         "native batch of 8": _stepper(gym.make_vec(TASK, num_envs=8), 8, 300),
         "native batch of 64": _stepper(gym.make_vec(TASK, num_envs=64), 64, 60),
@@ -96,8 +98,12 @@ def measure(rounds: int = 9) -> dict[str, Any]:
         "task": TASK,
         "steps_per_second": {name: float(np.median(v)) for name, v in samples.items()},
         "ratios": {
-            "native batch of 64 / SyncVectorEnv(8) of the yardstick": ratio("native batch of 64", sync),
-            "native batch of 1024 / SyncVectorEnv(8) of the yardstick": ratio("native batch of 1024", sync),
+            "native batch of 64 / SyncVectorEnv(8) of the yardstick": ratio(
+                "native batch of 64", sync
+            ),
+            "native batch of 1024 / SyncVectorEnv(8) of the yardstick": ratio(
+                "native batch of 1024", sync
+            ),
             "single view / yardstick": ratio("single view, gym.make", lean),
         },
         "bookkeeping_us_per_batch_of_64": float(np.median(extra)),

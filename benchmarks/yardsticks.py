@@ -34,9 +34,7 @@ class LeanIsing(gym.Env[Any, Any]):
         """One sweep."""
         self._t[0] = 6.025 + 5.975 * action[0]
         self._h[0] = 10.0 * action[1]
-        sweep_uniform(
-            self._spins, self._t, self._h, self._j, self._j, self._streams, 1, False
-        )
+        sweep_uniform(self._spins, self._t, self._h, self._j, self._j, self._streams, 1, False)
         spin_sums(self._spins, self._sums)
         m, row, column = self._sums[0].tolist()
         self._steps += 1

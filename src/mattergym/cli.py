@@ -38,7 +38,11 @@ def _track(task: Any, name: str | None) -> Any:
 
 
 def _bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+    )
     return Progress(*columns, TimeRemainingColumn(), console=console)
 
 
@@ -208,7 +212,9 @@ def report(
 
 @app.command()
 def validate(
-    out: Annotated[Path, typer.Option(help="Folder for figures and numbers.")] = Path("runs/validation"),
+    out: Annotated[Path, typer.Option(help="Folder for figures and numbers.")] = Path(
+        "runs/validation"
+    ),
     quick: Annotated[bool, typer.Option(help="Fewer samples.")] = False,
     seed: Seed = 0,
 ) -> None:
@@ -219,10 +225,14 @@ def validate(
     table = Table("check", "value", "target", "tolerance", "source", "")
     for c in checks:
         verdict = "ok" if c.passed else "FAILED"
-        table.add_row(c.name, f"{c.value:.5g}", f"{c.target:.5g}", f"{c.tolerance:.2g}", c.source, verdict)
+        table.add_row(
+            c.name, f"{c.value:.5g}", f"{c.target:.5g}", f"{c.tolerance:.2g}", c.source, verdict
+        )
     console.print(table)
     failed = sum(not c.passed for c in checks)
-    console.print(f"{len(checks) - failed} of {len(checks)} checks passed; figures in {out}", soft_wrap=True)
+    console.print(
+        f"{len(checks) - failed} of {len(checks)} checks passed; figures in {out}", soft_wrap=True
+    )
     raise typer.Exit(1 if failed else 0)
 
 
@@ -254,7 +264,9 @@ def render(
     agent: Annotated[str, typer.Option(help="Agent that needs no training.")] = "scripted",
     track: TrackOption = None,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(help=".gif for a film, .png for a strip.")] = Path("runs/episode.gif"),
+    out: Annotated[Path, typer.Option(help=".gif for a film, .png for a strip.")] = Path(
+        "runs/episode.gif"
+    ),
 ) -> None:
     """Draw an episode as a film or a strip of six frames."""
     import numpy as np

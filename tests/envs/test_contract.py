@@ -62,7 +62,11 @@ def test_a_lane_is_the_single_environment(env_id, kwargs, lanes):
                 result = (0.0, False, False)
             else:
                 alone, *result, alone_info = env.step(action[lane])
-            mine = {k: v[lane] for k, v in observation.items()} if isinstance(observation, dict) else observation[lane]
+            mine = (
+                {k: v[lane] for k, v in observation.items()}
+                if isinstance(observation, dict)
+                else observation[lane]
+            )
             assert equal(mine, alone)
             assert (reward[lane], terminated[lane], truncated[lane]) == tuple(result)
             assert info["score"][lane] == alone_info["score"]

@@ -79,7 +79,10 @@ def test_64_lanes_with_their_own_temperature_and_field():
         for sample, exact in (
             (observables.energy(spins[mine], field[k]), energies),
             (observables.magnetization(spins[mine]), observables.magnetization(states)),
-            (np.abs(observables.magnetization(spins[mine])), np.abs(observables.magnetization(states))),
+            (
+                np.abs(observables.magnetization(spins[mine])),
+                np.abs(observables.magnetization(states)),
+            ),
         ):
             mean = weight @ exact
             deviation = np.sqrt(weight @ (exact - mean) ** 2)

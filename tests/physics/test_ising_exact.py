@@ -46,7 +46,9 @@ def test_free_energy_table_has_the_exact_slope_and_limits():
     value = free_energy.log_partition_function
     # d(ln Z / N) / d(1/T) = -E / N (Onsager), away from Tc.
     for t in (1.2, 3.0, 5.0):
-        slope = value(1 / (1 / t + 0.02), 0.0, 1.0, table) - value(1 / (1 / t - 0.02), 0.0, 1.0, table)
+        slope = value(1 / (1 / t + 0.02), 0.0, 1.0, table) - value(
+            1 / (1 / t - 0.02), 0.0, 1.0, table
+        )
         assert slope / 0.04 == pytest.approx(-float(exact.onsager_energy(t)), abs=0.02)
     assert value(0.7, 1.0, 1.0, table) == value(0.7, -1.0, 1.0, table)
     # High temperature: ln 2 cosh x + 2 K tanh^2 x to first order in K = 1/20, x = h / T.
