@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicSpline
 
 from mattergym.agents.base import Agent, Progress
 
@@ -20,7 +20,7 @@ KNOTS = 10
 
 
 def protocol_from_knots(knots: NDArray[np.float64], sweeps: int) -> NDArray[np.float64]:
-    """Interpolate ln T and h through knots by monotone cubics.
+    """Interpolate ln T and h through knots by cubic splines.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def protocol_from_knots(knots: NDArray[np.float64], sweeps: int) -> NDArray[np.f
     """
     node = np.linspace(0, 1, knots.shape[-1])
     time = (np.arange(sweeps) + 0.5) / sweeps
-    curve = np.moveaxis(PchipInterpolator(node, knots, axis=-1)(time), -2, -1)
+    curve = np.moveaxis(CubicSpline(node, knots, axis=-1)(time), -2, -1)
     temperature = np.clip(np.exp(curve[..., 0]), 0.05, 12.0)
     return np.stack([temperature, np.clip(curve[..., 1], -10.0, 10.0)], axis=-1)
 
@@ -93,12 +93,12 @@ class CrossEntropyReversal(ProtocolAgent):
     name = "cem"
     knows = "model"
     trainable = True
-    population, replicas, elite = 128, 6, 16
+    population, replicas, elite = 64, 80, 10
 
     def initial_knots(self) -> NDArray[np.float64]:
-        """Return a smooth bump of temperature under a field ramp."""
+        """Return a constant temperature of 4.5 under a straight field ramp from -3 to 3."""
         x = np.linspace(0, 1, KNOTS)
-        return np.stack([np.log(0.7 + 4.3 * np.sin(np.pi * x)), 2 * x - 1])
+        return np.stack([np.full(KNOTS, np.log(4.5)), 3.0 * (2.0 * x - 1.0)])
 
     def train(self, steps: int, seed: int, callback: Progress | None = None) -> None:
         """Improve the knots for about ``steps`` environment steps."""
@@ -109,7 +109,7 @@ class CrossEntropyReversal(ProtocolAgent):
         )
         unwrapped: Any = model.unwrapped
         mean = self.knots.copy()
-        spread = np.stack([np.full(KNOTS, 0.5), np.full(KNOTS, 2.0)])
+        spread = np.stack([np.full(KNOTS, 0.4), np.full(KNOTS, 1.5)])
         generations = max(1, steps // (lanes * self._horizon))
         for generation in range(generations):
             candidates = mean + spread * rng.standard_normal((self.population, 2, KNOTS))
@@ -120,9 +120,8 @@ class CrossEntropyReversal(ProtocolAgent):
                 info = model.step(actions[:, sweep])[-1]
             score = info["score"].reshape(self.population, self.replicas).mean(1)
             best = candidates[np.argsort(score)[: self.elite]]
-            mean = 0.7 * mean + 0.3 * best.mean(0)
-            floor = 0.03 * (1.0 - generation / generations)
-            spread = np.maximum(0.7 * spread + 0.3 * best.std(0), floor)
+            mean = 0.6 * mean + 0.4 * best.mean(0)
+            spread = np.maximum(0.6 * spread + 0.4 * best.std(0), 0.01)
             self.knots = mean
             if callback is not None:
                 done = (generation + 1) * lanes * self._horizon

@@ -1,4 +1,4 @@
-"""Checks of what users pass: each error is a sentence with the parameter, the value, what is allowed."""
+"""Checks of what users pass: an error names the parameter, the value, what is allowed."""
 
 from __future__ import annotations
 

@@ -340,7 +340,7 @@ def heat_bath_sweeps(
 def grow_wolff_clusters(
     spins: Any, p_row: Any, p_column: Any, streams: Any, clusters: int, flipped: Any
 ) -> None:
-    """Flip ``clusters`` Wolff clusters a lane; bonds along rows and columns open at p_row, p_column."""
+    """Flip Wolff clusters in each lane; bonds along rows and columns open at p_row, p_column."""
     size = spins.shape[1]
     sites = size * size
     stack = np.empty(sites, np.int64)

@@ -6,8 +6,8 @@ eigenvalue of a symmetric 2^w transfer matrix (Kramers & Wannier 1941, Phys. Rev
 .. math:: \ln Z / N = \ln \lambda_{max} / w
 
 Tabulated is the part that is left when the energy of the fully aligned state is taken away,
-``excess = ln Z / N - (2 J + |h|) / T``, over T / J and |h| / T. For T in 2..2.6 and h = 0 the finite
-circumference of 8 changes ln Z / N by less than 0.01; elsewhere by far less. The shipped table is
+``excess = ln Z / N - (2 J + |h|) / T``, over T / J and |h| / T. At Tc and h = 0 the
+finite circumference of 8 changes ln Z / N by less than 0.01; elsewhere by less. The shipped table is
 made by ``python -m mattergym.physics.ising_free_energy``.
 """
 
