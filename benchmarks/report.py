@@ -173,11 +173,13 @@ def report(directory: Path, out: Path) -> list[Path]:
             )
             markdown += [f"## {task.id}, track {track.name}", "", track.note, ""]
             markdown += [
-                f"| agent | knows | score / {env.score_unit} (IQM, 95 %) | mean | normalized | success |",
+                f"| agent | knows | score / {env.score_unit} (IQM, 95 %) | mean | normalized | success "
+                "|",
                 "|---|---|---|---|---|---|",
             ]
             markdown += [
-                f"| {r['agent']} | {r['knows']} | {r['iqm']} [{r['low']}, {r['high']}] | {r['mean']} "
+                f"| {r['agent']} | {r['knows']} | {r['iqm']} [{r['low']}, {r['high']}] "
+                f"| {r['mean']} "
                 f"| {r['normalized']} | {r['success']} |"
                 for r in rows
             ]

@@ -32,7 +32,7 @@ class Cell:
 
 
 LEARNERS = ("cem", "ppo", "sac")
-# Steps of learning agents and episodes of evaluation; None: the budget of the hyper-parameter table.
+# Steps of learning agents (None: the hyper-parameter table's budget) and evaluation episodes.
 SUITES: dict[str, dict[str, Any]] = {
     "quick": {"episodes": 200, "seeds": 1, "steps": {"cem": 10_240_000, "ppo": 700_000}},
     "full": {"episodes": 1000, "seeds": 3, "steps": {"cem": None, "ppo": None, "sac": None}},

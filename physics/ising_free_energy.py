@@ -7,8 +7,8 @@ eigenvalue of a symmetric 2^w transfer matrix (Kramers & Wannier 1941, Phys. Rev
 
 Tabulated is the part that is left when the energy of the fully aligned state is taken away,
 ``excess = ln Z / N - (2 J + |h|) / T``, over T / J and |h| / T. At Tc and h = 0 the
-finite circumference of 8 changes ln Z / N by less than 0.01; elsewhere by less. The shipped table is
-made by ``python -m mattergym.physics.ising_free_energy``.
+finite circumference of 8 changes ln Z / N by less than 0.01; elsewhere by less. The shipped table
+is made by ``python -m mattergym.physics.ising_free_energy``.
 """
 
 from __future__ import annotations

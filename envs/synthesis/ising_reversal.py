@@ -236,8 +236,8 @@ class IsingReversalEnv(SingleEnv):
 
     Action Space
     ------------
-    ``Box(-1, 1, (2,), float32)``, mapped affinely: action[0] to T in 0.05..12 J/kB, action[1] to h in
-    -10..10 J.
+    ``Box(-1, 1, (2,), float32)``, mapped affinely: action[0] to T in 0.05..12 J/kB, action[1] to
+    h in -10..10 J.
 
     Observation Space
     -----------------
@@ -258,9 +258,9 @@ class IsingReversalEnv(SingleEnv):
 
     .. math:: \sigma = E_f/T_f - E_0/T_0 - \sum_k \Delta E_k/T_k .
 
-    The heats telescope, so sigma is a sum over switches of the jump of E/T at fixed spins. A potential
-    N ln Z(T, h), tabulated for the infinite lattice, is added to each switch; it is equal at both ends
-    and leaves the return unchanged, but turns every term into the dissipation of that switch.
+    The heats telescope, so sigma is a sum over switches of the jump of E/T at fixed spins. A
+    potential N ln Z(T, h), tabulated for the infinite lattice, is added to each switch; it is
+    equal at both ends and leaves the return unchanged, but turns every term into the dissipation of that switch.
     Terms: ``dissipation`` (all switches but the last), ``final_switch``.
 
     Success and score
@@ -279,9 +279,10 @@ class IsingReversalEnv(SingleEnv):
 
     Arguments
     ---------
-    ``observation`` ("full" | "clock"), ``split``, ``difficulty``, ``render_mode``. The two observations
-    are two tracks that must not be compared: "clock" is an open-loop protocol and obeys
-    <sigma> >= 0; "full" is feedback, a Maxwell demon, and the second law with information lets it go lower.
+    ``observation`` ("full" | "clock"), ``split``, ``difficulty``, ``render_mode``. The two
+    observations are two tracks that must not be compared: "clock" is an open-loop protocol and obeys
+    <sigma> >= 0; "full" is feedback, a Maxwell demon, and the second law with information lets it
+    go lower.
 
     Baselines
     ---------
