@@ -173,8 +173,8 @@ def report(directory: Path, out: Path) -> list[Path]:
             )
             markdown += [f"## {task.id}, track {track.name}", "", track.note, ""]
             markdown += [
-                f"| agent | knows | score / {env.score_unit} (IQM, 95 %) | mean | normalized | success "
-                "|",
+                f"| agent | knows | score / {env.score_unit} (IQM, 95 %) | mean | normalized "
+                "| success |",
                 "|---|---|---|---|---|---|",
             ]
             markdown += [

@@ -260,7 +260,8 @@ class IsingReversalEnv(SingleEnv):
 
     The heats telescope, so sigma is a sum over switches of the jump of E/T at fixed spins. A
     potential N ln Z(T, h), tabulated for the infinite lattice, is added to each switch; it is
-    equal at both ends and leaves the return unchanged, but turns every term into the dissipation of that switch.
+    equal at both ends and leaves the return unchanged, but turns every term into the dissipation
+    of that switch.
     Terms: ``dissipation`` (all switches but the last), ``final_switch``.
 
     Success and score
@@ -280,8 +281,8 @@ class IsingReversalEnv(SingleEnv):
     Arguments
     ---------
     ``observation`` ("full" | "clock"), ``split``, ``difficulty``, ``render_mode``. The two
-    observations are two tracks that must not be compared: "clock" is an open-loop protocol and obeys
-    <sigma> >= 0; "full" is feedback, a Maxwell demon, and the second law with information lets it
+    observations are two tracks that must not be compared: "clock" is an open-loop protocol and
+    obeys <sigma> >= 0; "full" is feedback, a Maxwell demon, and the second law with information lets it
     go lower.
 
     Baselines
