@@ -142,7 +142,8 @@ class CrossEntropyReversal(ProtocolAgent):
 class ExpertReversal(ProtocolAgent):
     """Plays the best policy known: a shipped protocol (clock), a shipped feedback policy (full).
 
-    Both are learned by agents of this project: the protocol by ``cem`` on the clock track, the feedback policy by ``ppo`` on the full track. A feedback policy is the mean of a
+    Both are learned by agents of this project: the protocol by ``cem`` on the clock track,
+    the feedback policy by ``ppo`` on the full track. A feedback policy is the mean of a
     Gaussian actor: two tanh layers on the observation.
     """
 

@@ -282,8 +282,8 @@ class IsingReversalEnv(SingleEnv):
     ---------
     ``observation`` ("full" | "clock"), ``split``, ``difficulty``, ``render_mode``. The two
     observations are two tracks that must not be compared: "clock" is an open-loop protocol and
-    obeys <sigma> >= 0; "full" is feedback, a Maxwell demon, and the second law with information lets it
-    go lower.
+    obeys <sigma> >= 0; "full" is feedback, a Maxwell demon, and the second law with information
+    lets it go lower.
 
     Baselines
     ---------
