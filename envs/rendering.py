@@ -69,6 +69,7 @@ def write_text(frame: NDArray[np.uint8], text: str, row: int, column: int) -> No
 def add_scale_bar(frame: NDArray[np.uint8], pixels: int, text: str) -> None:
     """Draw a scale bar of a length in px with its label at the lower left, in place."""
     bottom = frame.shape[0] - 8
+    frame[bottom - 20 : bottom + 3, 5 : 11 + pixels] //= 3  # dark ground on any colour
     frame[bottom - 3 : bottom, 8 : 8 + pixels] = 255
     write_text(frame, text, bottom - 20, 8)
 
