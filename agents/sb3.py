@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
 from mattergym.agents.base import Agent, Progress
 from mattergym.agents.hyperparameters import hyperparameters
+from mattergym.envs import track_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,6 +129,13 @@ class _Report(BaseCallback):
         self._callback_out(self.num_timesteps, self._total, metrics)
 
 
+def _policy_for(space: gym.Space[Any]) -> str:
+    """Name of stable-baselines3's policy for an observation space."""
+    if isinstance(space, gym.spaces.Dict):
+        return "MultiInputPolicy"
+    return "CnnPolicy" if len(space.shape or ()) == 3 else "MlpPolicy"
+
+
 class SB3Agent(Agent):
     """An algorithm of stable-baselines3, trained on the native batch with normalised rewards."""
 
@@ -136,8 +144,8 @@ class SB3Agent(Agent):
 
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], **overrides: Any) -> None:
         super().__init__(env)
-        track = str(self.env_kwargs.get("observation", "full"))
-        self.parameters = hyperparameters(self.env_id, track, self.name) | overrides
+        track = track_of(self.env_id, self.env_kwargs)
+        self.parameters = hyperparameters(self.env_id, track.name, self.name) | overrides
         self.default_steps: int = self.parameters.pop("steps")
         self._num_envs: int = self.parameters.pop("num_envs")
         self.model: Any = None
@@ -153,18 +161,15 @@ class SB3Agent(Agent):
         parameters = dict(self.parameters)
         rate = parameters.get("learning_rate", 3e-4)
         parameters["learning_rate"] = lambda left: rate * left
-        policy = "MlpPolicy"
-        if isinstance(self.env.single_observation_space, gym.spaces.Dict):
-            policy = "MultiInputPolicy"
-        log_std = (
-            {"log_std_init": parameters.pop("log_std_init")} if "log_std_init" in parameters else {}
-        )
+        policy_kwargs = {"net_arch": [64, 64], **parameters.pop("policy_kwargs", {})}
+        if "log_std_init" in parameters:
+            policy_kwargs["log_std_init"] = parameters.pop("log_std_init")
         self.model = self.algorithm(
-            policy,
+            _policy_for(self.env.single_observation_space),
             env,
             seed=seed,
             device="cpu",
-            policy_kwargs={"net_arch": [64, 64], **log_std},
+            policy_kwargs=policy_kwargs,
             **parameters,
         )
         self.model.learn(steps, callback=_Report(steps, callback))

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mattergym.envs.registration import TASKS, TaskInfo, Track, register_tasks
+from mattergym.envs.registration import TASKS, TaskInfo, Track, register_tasks, track_of
 
-__all__ = ["TASKS", "TaskInfo", "Track", "register_tasks"]
+__all__ = ["TASKS", "TaskInfo", "Track", "register_tasks", "track_of"]

@@ -6,6 +6,7 @@ Entry points are strings, so that importing the package loads no task.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import gymnasium
 
@@ -26,7 +27,7 @@ class Track:
     """
 
     name: str
-    kwargs: dict[str, str]
+    kwargs: dict[str, Any]
     agents: tuple[str, ...]
     note: str = ""
 
@@ -75,6 +76,15 @@ TASKS: dict[str, TaskInfo] = {
         ),
     )
 }
+
+
+def track_of(env_id: str, kwargs: dict[str, Any]) -> Track:
+    """Return the track of a task that arguments of ``gym.make`` select; the first by default."""
+    tracks = TASKS[env_id].tracks
+    for track in tracks:
+        if all(kwargs.get(name) == value for name, value in track.kwargs.items()):
+            return track
+    return tracks[0]
 
 
 def register_tasks() -> None:

@@ -238,24 +238,44 @@ def validate(
 
 @app.command()
 def speed(
+    sections: Annotated[
+        list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; default: all.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 9,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
-    seed: Seed = 0,
 ) -> None:
-    """Measure environment steps a second against lean yardsticks, one thread."""
-    from mattergym.benchmarks.speed import measure
+    """Measure kernels and environments against lean yardsticks, one thread, interleaved."""
+    from mattergym.benchmarks import speed as speeds
 
-    result = measure(rounds)
+    for name in sections or ():
+        if name not in speeds.SECTIONS:
+            near = difflib.get_close_matches(name, speeds.SECTIONS) or speeds.SECTIONS
+            raise typer.BadParameter(f"no section {name!r}; did you mean {', '.join(near)}?")
+    chosen = tuple(sections) if sections else speeds.SECTIONS
+    results = []
+    for name in chosen:
+        results += speeds.run(rounds, (name,))
+        if not as_json:
+            console.print(speed_table(results[-1]))
+    text = json.dumps(results, indent=1)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + "\n")
     if as_json:
-        typer.echo(json.dumps(result, indent=1))
-        return
-    table = Table("what", "figure")
-    for name, value in result["steps_per_second"].items():
-        table.add_row(name, f"{value:,.0f} steps/s")
-    for name, value in result["ratios"].items():
-        table.add_row(name, f"{value:.2f} x")
-    table.add_row("bookkeeping, batch of 64", f"{result['bookkeeping_us_per_batch_of_64']:.0f} us")
-    console.print(table)
+        typer.echo(text)
+
+
+def speed_table(result: dict[str, Any]) -> Table:
+    """Lay a section's figures out as a table."""
+    table = Table(result["title"], result["unit"], "spread")
+    for name, value in result["median"].items():
+        digits = 0 if value > 1000 else 2
+        table.add_row(name, f"{value:,.{digits}f}", f"{result['spread'][name]:,.{digits}f}")
+    for name, ratio in result["ratios"].items():
+        wanted = "" if ratio["wanted"] is None else f"wanted {ratio['wanted']:g} x"
+        table.add_row(name, f"{ratio['value']:.2f} x", wanted)
+    return table
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""Scanning probe tasks: ferroelectric films under a tip."""

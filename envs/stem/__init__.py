@@ -1,0 +1,1 @@
+"""Electron microscope tasks: probes, atomic lattices, dose."""
