@@ -18,6 +18,9 @@ AGENTS: dict[tuple[str, str], str] = {
     ("mattergym/IsingReversal-v0", "scripted"): "mattergym.agents.reversal:ScriptedReversal",
     ("mattergym/IsingReversal-v0", "cem"): "mattergym.agents.reversal:CrossEntropyReversal",
     ("mattergym/IsingReversal-v0", "expert"): "mattergym.agents.reversal:ExpertReversal",
+    ("mattergym/IsingAnneal-v0", "scripted"): "mattergym.agents.anneal:GeometricAnneal",
+    ("mattergym/IsingAnneal-v0", "servo"): "mattergym.agents.anneal:AcceptanceServo",
+    ("mattergym/IsingAnneal-v0", "expert"): "mattergym.agents.anneal:ExpertAnneal",
 }
 
 

@@ -43,6 +43,10 @@ class Agent:
         self.env_kwargs = {k: v for k, v in env.spec.kwargs.items() if k not in skip}
         self.action_space = env.single_action_space
 
+    def attach(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        """Act in another batch of the same task from here on."""
+        self.env = env
+
     def seed(self, seed: int) -> None:
         """Seed the agent's own randomness, if it has any."""
 

@@ -38,6 +38,17 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
         "gamma": 0.99,
         "learning_starts": 3_200,
     },
+    ("mattergym/IsingAnneal-v0", "standard", "ppo"): {
+        "steps": 2_000_000,
+        "num_envs": 128,
+        "n_steps": 50,
+        "batch_size": 1600,
+        "n_epochs": 8,
+        "learning_rate": 1e-3,
+        "gamma": 0.98,
+        "gae_lambda": 0.95,
+        "log_std_init": -1.0,
+    },
 }
 FALLBACK: dict[str, dict[str, Any]] = {
     "ppo": {"steps": 1_000_000, "num_envs": 64, "n_steps": 64, "batch_size": 512},

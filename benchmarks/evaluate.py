@@ -88,7 +88,8 @@ def evaluate(
     env = gym.make_vec(env_id, num_envs=lanes, autoreset_mode="Disabled", **kwargs)
     if isinstance(agent, str):
         agent = make_agent(agent, env)
-    if hasattr(agent, "seed"):
+    if isinstance(agent, Agent):
+        agent.attach(env)
         agent.seed(seed)
     seeds = episode_seeds(seed, episodes)
     names = ("returns", "scores", "elapsed_s", "dose", "cost", "success", "length")

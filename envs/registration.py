@@ -74,6 +74,16 @@ TASKS: dict[str, TaskInfo] = {
                 ),
             ),
         ),
+        TaskInfo(
+            id="mattergym/IsingAnneal-v0",
+            title="Anneal a spin glass of unknown energy scale into its ground state",
+            objective="tune",
+            domain="synthesis",
+            entry_point="mattergym.envs.synthesis.ising_anneal:IsingAnnealEnv",
+            vector_entry_point="mattergym.envs.synthesis.ising_anneal:IsingAnnealVectorEnv",
+            horizon=50,
+            tracks=(Track("standard", {}, ("random", "scripted", "servo", "expert", "ppo")),),
+        ),
     )
 }
 

@@ -171,6 +171,55 @@ def sweep_diagonal(
 
 
 @njit(cache=True)
+def fill_bond_thresholds(
+    scale: float, field: float, temperature: float, metropolis: bool, table: Any
+) -> None:
+    """Thresholds of the 17 possible sums of four integer bonds, uint64 (2, 17), in place."""
+    fields = np.empty(17)
+    for k in range(17):
+        fields[k] = scale * (k - 8) + field
+    _fill_thresholds(fields, temperature, metropolis, table)
+
+
+@njit(cache=True)
+def sweep_bonds_once(s: Any, bond_r: Any, bond_d: Any, table: Any, stream: Any) -> tuple[int, int]:
+    """Sweep one lattice with integer bonds in -2..2 once, even sites first.
+
+    s, bond_r, bond_d int8 (L, L); table as of :func:`fill_bond_thresholds`; stream uint64 (4,).
+
+    Returns
+    -------
+    flips : int
+    change : int
+        Change of the bond energy, in units of the scale.
+    """
+    size = s.shape[0]
+    flips, change = 0, 0
+    s0, s1, s2, s3 = stream[0], stream[1], stream[2], stream[3]
+    for colour in range(2):
+        for i in range(size):
+            above = i - 1 if i > 0 else size - 1
+            below = i + 1 if i < size - 1 else 0
+            for j in range((i + colour) & 1, size, 2):
+                left = j - 1 if j > 0 else size - 1
+                right = j + 1 if j < size - 1 else 0
+                local = (
+                    bond_r[i, left] * s[i, left]
+                    + bond_r[i, j] * s[i, right]
+                    + bond_d[above, j] * s[above, j]
+                    + bond_d[i, j] * s[below, j]
+                )
+                draw, s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
+                old = s[i, j]
+                new = 1 if (draw >> _U11) < table[(old + 1) >> 1, local + 8] else -1
+                s[i, j] = np.int8(new)
+                flips += int(new != old)
+                change -= (new - old) * local
+    stream[0], stream[1], stream[2], stream[3] = s0, s1, s2, s3
+    return flips, change
+
+
+@njit(cache=True)
 def sweep_bonds(
     spins: Any,
     temperature: Any,
@@ -183,34 +232,11 @@ def sweep_bonds(
     metropolis: bool,
 ) -> None:
     """Checkerboard sweeps of lattices with integer bonds in -2..2 times a scale."""
-    size = spins.shape[1]
-    fields = np.empty(17)
     table = np.empty((2, 17), np.uint64)
     for b in range(spins.shape[0]):
-        for k in range(17):
-            fields[k] = scale[b] * (k - 8) + field[b]
-        _fill_thresholds(fields, temperature[b], metropolis, table)
-        s, bond_r, bond_d = spins[b], right_bonds[b], down_bonds[b]
-        s0, s1, s2, s3 = streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3]
+        fill_bond_thresholds(scale[b], field[b], temperature[b], metropolis, table)
         for _ in range(sweeps):
-            for colour in range(2):
-                for i in range(size):
-                    above = i - 1 if i > 0 else size - 1
-                    below = i + 1 if i < size - 1 else 0
-                    for j in range((i + colour) & 1, size, 2):
-                        left = j - 1 if j > 0 else size - 1
-                        right = j + 1 if j < size - 1 else 0
-                        k = (
-                            bond_r[i, left] * s[i, left]
-                            + bond_r[i, j] * s[i, right]
-                            + bond_d[above, j] * s[above, j]
-                            + bond_d[i, j] * s[below, j]
-                            + 8
-                        )
-                        draw, s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
-                        up = (draw >> _U11) < table[(s[i, j] + 1) >> 1, k]
-                        s[i, j] = np.int8(1) if up else np.int8(-1)
-        streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3] = s0, s1, s2, s3
+            sweep_bonds_once(spins[b], right_bonds[b], down_bonds[b], table, streams[b])
 
 
 @njit(cache=True)
