@@ -75,12 +75,17 @@ class AcceptanceServo(Agent):
 
 
 class ExpertAnneal(ScheduleAgent):
-    """Knows g and p2: a schedule of T/g, with knots tuned for both ends of p2."""
+    """Knows g and p2: a schedule of T/g, with knots tuned for both ends of p2.
+
+    The knots were found by a cross-entropy search over all ten for the mean score on the training
+    split. The optimum is not a ramp: it holds T/g near 0.9, where the glass still moves between
+    valleys, and cools only at the end, since the best energy ever seen counts.
+    """
 
     name = "expert"
     knows: ClassVar[str] = "hidden"
     # ln(T/g) at equidistant times, for p2 = 0.5 and p2 = 1.
-    knots = np.log(np.array([[1.5, 1.0, 0.7, 0.5, 0.4], [1.5, 1.0, 0.7, 0.5, 0.4]]))
+    knots = np.log(np.array([[0.904, 0.959, 0.824, 0.891, 0.677], [1.365, 0.882, 0.947, 1.032, 0.773]]))
 
     def wanted(self, done: NDArray[np.float64]) -> NDArray[np.float64]:
         """Interpolate between the knots in time and in p2."""

@@ -206,12 +206,12 @@ class IsingAnnealEnv(SingleEnv):
     logarithm (not below ln 1e-4); ln(1 + (E - E_best)/T) with the energy now; steps since the best
     energy was found, and steps left, both as fractions of 50.
 
-    Rewards
-    -------
+    Reward
+    ------
     0.1 ln[(r_old + q)/(r_new + q)] with the residual r = (E_best - E0)/\|E0\| and q = 0.002: a
     potential difference, so it cannot be earned twice; most of it is earned near the ground state.
 
-    Score and success
+    Success and score
     -----------------
     Score: the residual r of the best energy after any sweep (0 is the ground state). Success: the
     ground state was found.

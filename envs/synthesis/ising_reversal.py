@@ -172,7 +172,7 @@ class IsingReversalVectorEnv(BatchEnv):
         self._state[J, lanes] = 1.0
         if self.split == "shift":
             for lane in lanes:
-                self._state[J, lane] = self.generator(lane).uniform(0.9, 1.1)
+                self._state[J, lane] = self.generator(lane).uniform(1.1, 1.3)
         # Switching to the end point at once: the field does 2 N h / T of work on dead spins.
         self.ledger.table[2, lanes] = 2.0 * SITES * END_FIELD / END_TEMPERATURE
 
@@ -271,7 +271,7 @@ class IsingReversalEnv(SingleEnv):
 
     Starting State
     --------------
-    All spins down at T = 0.7, h = -1. ``split="shift"`` draws J ~ U(0.9, 1.1) an episode, hidden: a
+    All spins down at T = 0.7, h = -1. ``split="shift"`` draws J ~ U(1.1, 1.3) an episode, hidden: a
     protocol tuned to J = 1 no longer fits. Train and test differ by their random streams only.
 
     Episode End
