@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -12,15 +11,19 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from mattergym.benchmarks.run import FORMAT, track_kwargs
+from mattergym.benchmarks.figures import episode_frames, film, score_figure
+from mattergym.benchmarks.run import FORMAT
 from mattergym.benchmarks.statistics import (
     interquartile_mean,
     normalized_score,
     stratified_bootstrap,
 )
-from mattergym.envs import TASKS
+from mattergym.benchmarks.sweep import Cell
+from mattergym.envs import TASKS, TaskInfo, Track
 
 ORDER = {"observation": 0, "model": 1, "hidden": 2}
+FIXED = ("random", "scripted", "expert")
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 
 
 def load_results(directory: Path) -> dict[tuple[str, str], dict[str, list[dict[str, Any]]]]:
@@ -80,54 +83,104 @@ def _rows(agents: dict[str, list[dict[str, Any]]], direction: str) -> list[dict[
     return sorted(rows, key=lambda row: (ORDER[row["knows"]], row["sort"]))
 
 
-def _figure(agents: dict[str, list[dict[str, Any]]], frame: Any, unit: str) -> bytes:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
-    picture, cost, learning = figure.subplots(1, 3)
-    picture.imshow(frame)
-    picture.set_axis_off()
-    picture.set_title("the expert, half-way through an episode", fontsize=9)
-    for name, results in sorted(agents.items()):
-        if name == "random":  # orders of magnitude away; the table has it
+def _films(
+    directory: Path, task: TaskInfo, track: Track, agents: dict[str, list[dict[str, Any]]]
+) -> list[dict[str, str]]:
+    """Films of all agents that need no training or whose training is in the directory."""
+    films = []
+    for name, results in agents.items():
+        cell = Cell(**results[0]["cell"])
+        learned = (directory / cell.filename).with_suffix(".agent")
+        if cell.steps and not learned.exists():
             continue
-        elapsed = np.concatenate([r["records"]["elapsed_s"] for r in results])
-        score = np.concatenate([r["records"]["scores"] for r in results])
-        cost.plot(elapsed[:200], score[:200], ".", markersize=3, label=name)
-        curve = [p for p in results[0]["learning_curve"] if "score" in p or "return" in p]
-        if curve:
-            y = [p["score"] if "score" in p else -p["return"] for p in curve]
-            learning.plot([p["steps"] for p in curve], y, label=name)
-    cost.set(xlabel="instrument time / s", ylabel=f"score / {unit}")
-    cost.legend(fontsize=7)
-    learning.set(xlabel="training steps", ylabel=f"score / {unit}", yscale="log")
-    if learning.lines:
-        learning.legend(fontsize=7)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
-    return buffer.getvalue()
+        load = learned if cell.steps else None
+        frames = episode_frames(task.id, name, dict(track.kwargs), load=load)
+        films.append({"agent": name, "gif": base64.b64encode(film(frames)).decode()})
+    return films
 
 
-def episode_frames(env_id: str, agent: str, kwargs: dict[str, Any], seed: int = 0) -> list[Any]:
-    """RGB frames of one episode of an agent, the first one at its reset."""
-    from mattergym.agents import make_agent
-
-    env = gym.make_vec(
-        env_id, num_envs=1, render_mode="rgb_array", autoreset_mode="Disabled", **kwargs
+def _markdown(track: dict[str, Any]) -> list[str]:
+    """Table of a track as Markdown lines."""
+    header = (
+        f"| agent | knows | score / {track['unit']} (IQM, 95 %) | mean | normalized | success |"
     )
-    policy = make_agent(agent, env)
-    observation, _ = env.reset(seed=seed)
-    frames = [(env.render() or ())[0]]
-    state, start = None, np.ones(1, np.bool_)
-    ended = False
-    while not ended:
-        action, state = policy.predict(observation, state, start)
-        observation, _, terminated, truncated, _ = env.step(action)
-        start = terminated | truncated
-        ended = bool(start[0])
-        frames.append((env.render() or ())[0])
-    env.close()
-    return frames
+    lines = [header, "|---|---|---|---|---|---|"]
+    for r in track["rows"]:
+        score = f"{r['iqm']} [{r['low']}, {r['high']}]"
+        cells = (r["agent"], r["knows"], score, r["mean"], r["normalized"], r["success"])
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def summarize(directory: Path) -> list[dict[str, Any]]:
+    """Rows of every task and track that has results, in the order of the task table.
+
+    Returns
+    -------
+    list of dict
+        One a task: ``task``, and ``tracks``: ``track``, ``unit``, ``direction``, ``rows``.
+    """
+    results = load_results(directory)
+    tasks = []
+    for task in TASKS.values():
+        tracks = []
+        for track in task.tracks:
+            agents = results.get((task.id, track.name))
+            if not agents:
+                continue
+            env: Any = gym.make_vec(task.id, num_envs=1).unwrapped
+            tracks.append(
+                {
+                    "track": track,
+                    "unit": env.score_unit,
+                    "direction": env.score_direction,
+                    "rows": _rows(agents, env.score_direction),
+                    "agents": agents,
+                }
+            )
+        if tracks:
+            tasks.append({"task": task, "tracks": tracks})
+    return tasks
+
+
+def readme_table(directory: Path) -> str:
+    """One Markdown table over all tracks: random, scripted, best of the others, expert."""
+    lines = [
+        "| task, track | score | random | scripted | best that learned or searched | expert |",
+        "|---|---|---|---|---|---|",
+    ]
+    for entry in summarize(directory):
+        name = entry["task"].id.split("/")[-1]
+        for track in entry["tracks"]:
+            by_agent = {row["agent"]: row for row in track["rows"]}
+            others = [row for row in track["rows"] if row["agent"] not in FIXED]
+            best = min(others, key=lambda row: row["sort"], default=None)
+            cells = [f"`{name}` {track['track'].name}", f"{track['unit']}, {track['direction']}"]
+            fixed = [by_agent.get(agent) for agent in FIXED]
+            for row in (*fixed[:2], best, fixed[2]):
+                if row is None:
+                    cells.append("")
+                    continue
+                label = f"{row['agent']} " if row is best else ""
+                cells.append(f"{label}{row['iqm']} [{row['low']}, {row['high']}]")
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def write_readme(directory: Path, readme: Path) -> None:
+    """Put the table between the two markers of a README.
+
+    Raises
+    ------
+    ValueError
+        If the file has no markers; it is left alone.
+    """
+    text = readme.read_text()
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"{readme} has no lines {BEGIN} and {END}")
+    head, rest = text.split(BEGIN, 1)
+    tail = rest.split(END, 1)[1]
+    readme.write_text(f"{head}{BEGIN}\n{readme_table(directory)}{END}{tail}")
 
 
 def report(directory: Path, out: Path) -> list[Path]:
@@ -147,47 +200,20 @@ def report(directory: Path, out: Path) -> list[Path]:
     """
     from jinja2 import Environment, PackageLoader
 
-    tasks, markdown, written = [], ["# MatterGym benchmark", ""], []
     out.parent.mkdir(parents=True, exist_ok=True)
-    results = load_results(directory)
-    for task in TASKS.values():
-        tracks = []
-        for track in task.tracks:
-            agents = results.get((task.id, track.name))
-            if not agents:
-                continue
-            env: Any = gym.make_vec(task.id, num_envs=1).unwrapped
-            rows = _rows(agents, env.score_direction)
-            frames = episode_frames(task.id, "expert", track_kwargs(task.id, track.name))
-            png = _figure(agents, frames[len(frames) // 2], env.score_unit)
-            path = out.with_name(f"{task.id.split('/')[-1]}.{track.name}.png")
+    markdown, written = ["# MatterGym benchmark", ""], []
+    tasks = summarize(directory)
+    for entry in tasks:
+        task = entry["task"]
+        for track in entry["tracks"]:
+            png = score_figure(track["agents"], track["unit"])
+            path = out.with_name(f"{task.id.split('/')[-1]}.{track['track'].name}.png")
             path.write_bytes(png)
             written.append(path)
-            tracks.append(
-                {
-                    "name": track.name,
-                    "note": track.note,
-                    "unit": env.score_unit,
-                    "direction": env.score_direction,
-                    "rows": rows,
-                    "figure": base64.b64encode(png).decode(),
-                }
-            )
-            markdown += [f"## {task.id}, track {track.name}", "", track.note, ""]
-            markdown += [
-                f"| agent | knows | score / {env.score_unit} (IQM, 95 %) | mean | normalized "
-                "| success |",
-                "|---|---|---|---|---|---|",
-            ]
-            markdown += [
-                f"| {r['agent']} | {r['knows']} | {r['iqm']} [{r['low']}, {r['high']}] "
-                f"| {r['mean']} "
-                f"| {r['normalized']} | {r['success']} |"
-                for r in rows
-            ]
-            markdown.append("")
-        if tracks:
-            tasks.append({"id": task.id, "title": task.title, "tracks": tracks})
+            track["figure"] = base64.b64encode(png).decode()
+            track["films"] = _films(directory, task, track["track"], track["agents"])
+            markdown += [f"## {task.id}, track {track['track'].name}", "", track["track"].note, ""]
+            markdown += _markdown(track)
     template = Environment(
         loader=PackageLoader("mattergym.benchmarks"), autoescape=True, keep_trailing_newline=True
     ).get_template("report.html.j2")

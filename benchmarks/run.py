@@ -82,6 +82,7 @@ def _versions() -> dict[str, str]:
 def run_cell(cell: Cell, directory: Path) -> Path:
     """Train (if the agent learns), evaluate, and write the result file of one cell."""
     begin = time.perf_counter()
+    directory.mkdir(parents=True, exist_ok=True)
     kwargs = track_kwargs(cell.env_id, cell.track)
     env = gym.make_vec(cell.env_id, num_envs=1, **kwargs)
     agent = make_agent(cell.agent, env)
@@ -92,6 +93,7 @@ def run_cell(cell: Cell, directory: Path) -> Path:
             curve.append({"steps": done, **metrics})
 
         agent.train(cell.steps, training_seed(cell.seed), keep)
+        agent.save((directory / cell.filename).with_suffix(".agent"))
     trained = time.perf_counter()
     records = evaluate(cell.env_id, agent, cell.episodes, cell.seed, env_kwargs=kwargs)
     thinned = curve[:: max(1, len(curve) // 100)]

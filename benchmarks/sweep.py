@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mattergym.agents.hyperparameters import hyperparameters
+from mattergym.agents.hyperparameters import TABLE, hyperparameters
 from mattergym.envs import TASKS
 
 
@@ -31,16 +32,43 @@ class Cell:
         return asdict(self)
 
 
-LEARNERS = ("cem", "ppo", "sac")
-# Steps of learning agents (None: the hyper-parameter table's budget) and evaluation episodes.
-SUITES: dict[str, dict[str, Any]] = {
-    "quick": {"episodes": 200, "seeds": 1, "steps": {"cem": 10_240_000, "ppo": 700_000}},
-    "full": {"episodes": 1000, "seeds": 3, "steps": {"cem": None, "ppo": None, "sac": None}},
+# What learns, and so takes steps and seeds: whatever has hyper-parameters.
+LEARNERS = frozenset(agent for _, _, agent in TABLE)
+REVERSAL = "mattergym/IsingReversal-v0"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """How long the cells of a suite are.
+
+    Attributes
+    ----------
+    episodes : int
+        Evaluation episodes a cell, at most those of the task.
+    seeds : int
+        Training seeds of an agent that learns.
+    steps : dict or None
+        Training steps by (task, track, agent), and what is not named is not trained; None trains
+        every learner with its budget of the hyper-parameter table.
+    """
+
+    episodes: int
+    seeds: int
+    steps: dict[tuple[str, str, str], int] | None
+
+
+SUITES = {
+    "quick": Suite(
+        episodes=64,
+        seeds=1,
+        steps={(REVERSAL, "clock", "cem"): 12_800_000, (REVERSAL, "full", "ppo"): 700_000},
+    ),
+    "full": Suite(episodes=1000, seeds=3, steps=None),
 }
 
 
-def cells(suite: str, seed: int = 0) -> list[Cell]:
-    """List the cells of a suite in a fixed order.
+def cells(suite: str, seed: int = 0, tasks: Sequence[str] = ()) -> list[Cell]:
+    """List the cells of a suite in a fixed order, of all tasks or of those named.
 
     Raises
     ------
@@ -52,14 +80,18 @@ def cells(suite: str, seed: int = 0) -> list[Cell]:
     plan = SUITES[suite]
     found = []
     for task in TASKS.values():
+        if tasks and task.id not in tasks:
+            continue
+        episodes = min(plan.episodes, task.episodes)
         for track in task.tracks:
             for agent in track.agents:
-                if agent in LEARNERS and agent not in plan["steps"]:
+                if agent not in LEARNERS:
+                    found.append(Cell(task.id, track.name, agent, seed, 0, episodes))
                     continue
-                steps = plan["steps"].get(agent, 0)
-                if steps is None:
+                if plan.steps is None:
                     steps = hyperparameters(task.id, track.name, agent)["steps"]
-                repeats = plan["seeds"] if agent in LEARNERS else 1
-                for s in range(seed, seed + repeats):
-                    found.append(Cell(task.id, track.name, agent, s, steps, plan["episodes"]))
+                else:
+                    steps = plan.steps.get((task.id, track.name, agent), 0)
+                for s in range(seed, seed + plan.seeds if steps else seed):
+                    found.append(Cell(task.id, track.name, agent, s, steps, episodes))
     return found

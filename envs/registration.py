@@ -34,7 +34,16 @@ class Track:
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """What the tools know of a task without importing it."""
+    """What the tools know of a task without importing it.
+
+    Attributes
+    ----------
+    horizon : int
+        Steps of a typical episode.
+    tracks : tuple of Track
+    episodes : int
+        Evaluation episodes of the full benchmark suite.
+    """
 
     id: str
     title: str
@@ -44,6 +53,7 @@ class TaskInfo:
     vector_entry_point: str
     horizon: int
     tracks: tuple[Track, ...] = field(default_factory=tuple)
+    episodes: int = 1000
 
 
 TASKS: dict[str, TaskInfo] = {

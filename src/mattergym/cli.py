@@ -150,7 +150,7 @@ def evaluate(
     player = _agent(task, chosen, agent)
     if load is not None:
         player.load(load)
-    elif player.trainable and agent in ("ppo", "sac"):
+    elif player.trainable:
         raise typer.BadParameter(f"agent {agent!r} has to be trained; pass --load FILE")
     records = run(task.id, player, episodes, seed, num_envs, dict(chosen.kwargs))
     low, high = stratified_bootstrap([records.scores], lambda x: float(x.mean()))
@@ -167,6 +167,9 @@ def evaluate(
 @app.command()
 def benchmark(
     suite: Annotated[str, typer.Option(help="quick | full")] = "quick",
+    task: Annotated[
+        list[str] | None, typer.Option(help="Only this task; may be repeated. Default: all.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the result files.")] = Path("runs/benchmark"),
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
     seed: Seed = 0,
@@ -176,7 +179,7 @@ def benchmark(
     from mattergym.benchmarks.sweep import cells
 
     try:
-        plan = cells(suite, seed)
+        plan = cells(suite, seed, [_task(name).id for name in task or ()])
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     with _bar() as bar:
@@ -198,12 +201,19 @@ def benchmark(
 def report(
     results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("runs/benchmark"),
     out: Annotated[Path | None, typer.Option(help="HTML file to write.")] = None,
-    seed: Seed = 0,
+    readme: Annotated[
+        Path | None, typer.Option(help="Put the summary table into this README instead.")
+    ] = None,
 ) -> None:
     """Make one HTML page (and Markdown, PNG) of result files."""
     from mattergym.benchmarks.report import report as make
+    from mattergym.benchmarks.report import write_readme
 
     try:
+        if readme is not None:
+            write_readme(results, readme)
+            console.print(f"Table of {results} is in {readme}", soft_wrap=True)
+            return
         written = make(results, out or results / "report.html")
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
@@ -216,7 +226,6 @@ def validate(
         "runs/validation"
     ),
     quick: Annotated[bool, typer.Option(help="Fewer samples.")] = False,
-    seed: Seed = 0,
 ) -> None:
     """Compare the physics with exact results."""
     from mattergym.benchmarks.validation import run
@@ -292,7 +301,7 @@ def render(
     import numpy as np
     from PIL import Image
 
-    from mattergym.benchmarks.report import episode_frames
+    from mattergym.benchmarks.figures import episode_frames
 
     task = _task(task_id)
     chosen = _track(task, track)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from mattergym.benchmarks import evaluate
-from mattergym.benchmarks.report import report
+from mattergym.benchmarks.report import readme_table, report, write_readme
 from mattergym.benchmarks.run import read_cell, run
 from mattergym.benchmarks.statistics import (
     interquartile_mean,
@@ -108,3 +109,18 @@ def test_command_line(tmp_path):
     assert runner.invoke(app, ["render", ID, "--out", str(strip)]).exit_code == 0
     assert strip.stat().st_size > 1000
     assert runner.invoke(app, ["report", "--results", str(tmp_path / "none")]).exit_code != 0
+
+
+def test_readme_shows_the_shipped_results():
+    root = Path(__file__).parents[2]
+    table = readme_table(root / "benchmarks" / "results" / "full")
+    assert table in (root / "README.md").read_text()
+
+
+def test_a_readme_without_markers_is_left_alone(tmp_path):
+    run([Cell(ID, "clock", "scripted", 0, 0, 4)], tmp_path / "results")
+    readme = tmp_path / "README.md"
+    readme.write_text("no markers")
+    with pytest.raises(ValueError, match="results"):
+        write_readme(tmp_path / "results", readme)
+    assert readme.read_text() == "no markers"

@@ -1,0 +1,106 @@
+"""What the report shows of a track: score against cost, learning curves, and films of episodes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mattergym.agents import make_agent
+
+FILM_FRAMES, FILM_HEIGHT, FILM_MS = 30, 150, 120
+
+
+def score_figure(agents: dict[str, list[dict[str, Any]]], unit: str) -> bytes:
+    """PNG of score against instrument seconds of all agents, and of the learning curves.
+
+    Parameters
+    ----------
+    agents : dict
+        Agent to its result files' contents, one a seed.
+    unit : str
+        Of the score.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    cost, learning = figure.subplots(1, 2)
+    for name, results in sorted(agents.items()):
+        if name == "random":  # often orders of magnitude away; the table has it
+            continue
+        elapsed = np.concatenate([r["records"]["elapsed_s"] for r in results])
+        score = np.concatenate([r["records"]["scores"] for r in results])
+        cost.plot(elapsed[:200], score[:200], ".", markersize=3, label=name)
+        curve = [point for point in results[0]["learning_curve"] if "return" in point]
+        if curve:
+            learning.plot([p["steps"] for p in curve], [p["return"] for p in curve], label=name)
+    cost.set(xlabel="instrument time / s", ylabel=f"score / {unit}")
+    if cost.lines:
+        cost.legend(fontsize=7)
+    learning.set(xlabel="training steps", ylabel="return of recent episodes")
+    if learning.lines:
+        learning.legend(fontsize=7)
+    else:
+        learning.text(0.5, 0.5, "nothing was trained", ha="center", transform=learning.transAxes)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def episode_frames(
+    env_id: str, agent: str, kwargs: dict[str, Any], seed: int = 0, load: Path | None = None
+) -> list[NDArray[np.uint8]]:
+    """RGB frames of one episode of an agent, the first one at its reset.
+
+    Parameters
+    ----------
+    env_id, agent : str
+    kwargs : dict
+        Arguments of ``gym.make_vec``.
+    seed : int
+    load : Path, optional
+        What the agent has learned.
+    """
+    env = gym.make_vec(
+        env_id, num_envs=1, render_mode="rgb_array", autoreset_mode="Disabled", **kwargs
+    )
+    policy = make_agent(agent, env)
+    if load is not None:
+        policy.load(load)
+    observation, _ = env.reset(seed=seed)
+    frames = [(env.render() or ())[0]]
+    state, start = None, np.ones(1, np.bool_)
+    ended = False
+    while not ended:
+        action, state = policy.predict(observation, state, start)
+        observation, _, terminated, truncated, _ = env.step(action)
+        start = terminated | truncated
+        ended = bool(start[0])
+        frames.append((env.render() or ())[0])
+    env.close()
+    return frames
+
+
+def film(frames: list[NDArray[np.uint8]]) -> bytes:
+    """GIF of at most 30 frames, spread over the episode, the last one held longer."""
+    chosen = np.unique(np.linspace(0, len(frames) - 1, FILM_FRAMES).round().astype(int))
+    width = round(frames[0].shape[1] * FILM_HEIGHT / frames[0].shape[0])
+    images = [
+        Image.fromarray(frames[k]).resize((width, FILM_HEIGHT), Image.Resampling.LANCZOS)
+        for k in chosen
+    ]
+    buffer = io.BytesIO()
+    images[0].save(
+        buffer,
+        format="GIF",
+        save_all=True,
+        append_images=images[1:],
+        duration=[FILM_MS] * (len(images) - 1) + [10 * FILM_MS],
+        loop=0,
+    )
+    return buffer.getvalue()
