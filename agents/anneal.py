@@ -85,7 +85,9 @@ class ExpertAnneal(ScheduleAgent):
     name = "expert"
     knows: ClassVar[str] = "hidden"
     # ln(T/g) at equidistant times, for p2 = 0.5 and p2 = 1.
-    knots = np.log(np.array([[0.904, 0.959, 0.824, 0.891, 0.677], [1.365, 0.882, 0.947, 1.032, 0.773]]))
+    knots = np.log(
+        np.array([[0.904, 0.959, 0.824, 0.891, 0.677], [1.365, 0.882, 0.947, 1.032, 0.773]])
+    )
 
     def wanted(self, done: NDArray[np.float64]) -> NDArray[np.float64]:
         """Interpolate between the knots in time and in p2."""
