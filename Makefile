@@ -28,7 +28,9 @@ slow: $(VENV)/installed
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	cd / && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p mattergym
+	rm -rf build/installed  # mypy does not see through an editable install
+	$(BIN)/python -m pip install --quiet --no-deps --target build/installed .
+	MYPYPATH=build/installed $(BIN)/mypy -p mattergym
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .numba_cache .pytest_cache .mypy_cache .ruff_cache runs

@@ -134,7 +134,8 @@ class CrossEntropyReversal(ProtocolAgent):
             self.knots = (1.0 - memory) * self.knots + memory * mean.reshape(2, KNOTS)
             if callback is not None:
                 done = (generation + 1) * lanes * self._horizon
-                callback(done, generations * lanes * self._horizon, {"score": float(score.mean())})
+                metrics = {"score": float(score.mean()), "return": -float(score.mean())}
+                callback(done, generations * lanes * self._horizon, metrics)
         model.close()
 
     def save(self, path: Path) -> None:

@@ -85,7 +85,7 @@ def evaluate(
             raise ValueError(f"{name} = {value} is below 1")
     lanes = min(num_envs, episodes)
     kwargs = {"split": "test", **(env_kwargs or {})}
-    env = gym.make_vec(env_id, num_envs=lanes, autoreset_mode="Disabled", **kwargs)
+    env: Any = gym.make_vec(env_id, num_envs=lanes, autoreset_mode="Disabled", **kwargs)
     if isinstance(agent, str):
         agent = make_agent(agent, env)
     if isinstance(agent, Agent):
@@ -120,7 +120,7 @@ def evaluate(
         current[start] += lanes
         returns[start] = 0.0
         length[start] = 0
-        next_seeds = [int(seeds[min(c, episodes - 1)]) for c in current]
+        next_seeds = seeds[np.minimum(current, episodes - 1)].tolist()
         observation, _ = env.reset(seed=next_seeds, options={"reset_mask": start})
     env.close()
     return Records(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mattergym.agents import make_agent
 
+Frame = NDArray[np.uint8]
 FILM_FRAMES, FILM_HEIGHT, FILM_MS = 30, 150, 120
 
 
@@ -28,25 +29,29 @@ def score_figure(agents: dict[str, list[dict[str, Any]]], unit: str) -> bytes:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    cost, learning = figure.subplots(1, 2)
+    curves = {
+        name: [point for point in results[0]["learning_curve"] if "return" in point]
+        for name, results in sorted(agents.items())
+    }
+    learned = any(curves.values())
+    figure = Figure(figsize=(9 if learned else 4.5, 3.4), layout="constrained")
+    cost, *others = figure.subplots(1, 2 if learned else 1, squeeze=False)[0]
     for name, results in sorted(agents.items()):
         if name == "random":  # often orders of magnitude away; the table has it
             continue
         elapsed = np.concatenate([r["records"]["elapsed_s"] for r in results])
         score = np.concatenate([r["records"]["scores"] for r in results])
         cost.plot(elapsed[:200], score[:200], ".", markersize=3, label=name)
-        curve = [point for point in results[0]["learning_curve"] if "return" in point]
-        if curve:
-            learning.plot([p["steps"] for p in curve], [p["return"] for p in curve], label=name)
     cost.set(xlabel="instrument time / s", ylabel=f"score / {unit}")
     if cost.lines:
         cost.legend(fontsize=7)
-    learning.set(xlabel="training steps", ylabel="return of recent episodes")
-    if learning.lines:
+    for learning in others:
+        for name, curve in curves.items():
+            if curve:
+                steps = [point["steps"] / 1e6 for point in curve]
+                learning.plot(steps, [point["return"] for point in curve], label=name)
+        learning.set(xlabel="training steps / million", ylabel="return of recent episodes")
         learning.legend(fontsize=7)
-    else:
-        learning.text(0.5, 0.5, "nothing was trained", ha="center", transform=learning.transAxes)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
     return buffer.getvalue()
@@ -54,7 +59,7 @@ def score_figure(agents: dict[str, list[dict[str, Any]]], unit: str) -> bytes:
 
 def episode_frames(
     env_id: str, agent: str, kwargs: dict[str, Any], seed: int = 0, load: Path | None = None
-) -> list[NDArray[np.uint8]]:
+) -> list[Frame]:
     """RGB frames of one episode of an agent, the first one at its reset.
 
     Parameters
@@ -66,14 +71,14 @@ def episode_frames(
     load : Path, optional
         What the agent has learned.
     """
-    env = gym.make_vec(
+    env: Any = gym.make_vec(
         env_id, num_envs=1, render_mode="rgb_array", autoreset_mode="Disabled", **kwargs
     )
     policy = make_agent(agent, env)
     if load is not None:
         policy.load(load)
     observation, _ = env.reset(seed=seed)
-    frames = [(env.render() or ())[0]]
+    frames: list[Frame] = [env.render()[0]]
     state, start = None, np.ones(1, np.bool_)
     ended = False
     while not ended:
@@ -81,12 +86,12 @@ def episode_frames(
         observation, _, terminated, truncated, _ = env.step(action)
         start = terminated | truncated
         ended = bool(start[0])
-        frames.append((env.render() or ())[0])
+        frames.append(env.render()[0])
     env.close()
     return frames
 
 
-def film(frames: list[NDArray[np.uint8]]) -> bytes:
+def film(frames: list[Frame]) -> bytes:
     """GIF of at most 30 frames, spread over the episode, the last one held longer."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, FILM_FRAMES).round().astype(int))
     width = round(frames[0].shape[1] * FILM_HEIGHT / frames[0].shape[0])

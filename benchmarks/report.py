@@ -63,7 +63,7 @@ def _rows(agents: dict[str, list[dict[str, Any]]], direction: str) -> list[dict[
         normalized = "-"
         if {"scripted", "expert"} <= set(centre) and name != "random":
             value = float(normalized_score(centre[name], centre["scripted"], centre["expert"]))
-            normalized = f"{max(value, -1.0):.2f}"
+            normalized = f"{max(value, -1.0):.2f}".replace("-0.00", "0.00")
         records = [r["records"] for r in results]
         rows.append(
             {
@@ -154,15 +154,16 @@ def readme_table(directory: Path) -> str:
         for track in entry["tracks"]:
             by_agent = {row["agent"]: row for row in track["rows"]}
             others = [row for row in track["rows"] if row["agent"] not in FIXED]
-            best = min(others, key=lambda row: row["sort"], default=None)
+            best = min(others, key=lambda row: float(row["sort"]), default=None)
+            if best is not None:
+                best = {**best, "iqm": f"{best['agent']} {best['iqm']}"}
             cells = [f"`{name}` {track['track'].name}", f"{track['unit']}, {track['direction']}"]
             fixed = [by_agent.get(agent) for agent in FIXED]
             for row in (*fixed[:2], best, fixed[2]):
                 if row is None:
                     cells.append("")
                     continue
-                label = f"{row['agent']} " if row is best else ""
-                cells.append(f"{label}{row['iqm']} [{row['low']}, {row['high']}]")
+                cells.append("{iqm} [{low}, {high}]".format(**row))
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -23,7 +23,7 @@ FORMAT = 1
 PACKAGES = ("mattergym", "gymnasium", "numpy", "numba", "scipy", "torch", "stable-baselines3")
 
 
-def track_kwargs(env_id: str, track: str) -> dict[str, str]:
+def track_kwargs(env_id: str, track: str) -> dict[str, Any]:
     """Arguments of ``gym.make`` that select a track.
 
     Raises

@@ -249,8 +249,8 @@ class BatchEnv(gym.vector.VectorEnv[Any, Any, Any]):
         resetting = self._ended
         any_resetting = resetting.any()
         if any_resetting and self.autoreset_mode == AutoresetMode.DISABLED:
-            ended = np.flatnonzero(resetting).tolist()
-            raise RuntimeError(f"the episodes of lanes {ended} have ended; reset them before step")
+            over = np.flatnonzero(resetting).tolist()
+            raise RuntimeError(f"the episodes of lanes {over} have ended; reset them before step")
 
         reward, terminated, terms = self._step(action)
         self._steps += 1

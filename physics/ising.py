@@ -447,7 +447,7 @@ def spin_sums(spins: Any, sums: Any) -> None:
     for b in range(spins.shape[0]):
         s = spins[b]
         total = 0
-        along_row = 0
+        along_row = np.int64(0)
         along_column = 0
         for i in range(size):
             below = i + 1 if i < size - 1 else 0
