@@ -71,7 +71,7 @@ TASKS: dict[str, TaskInfo] = {
                 Track(
                     "full",
                     {"observation": "full"},
-                    ("random", "scripted", "expert", "cem", "ppo", "sac"),
+                    ("random", "scripted", "expert", "ppo", "sac"),
                     "Feedback on the measured magnetization: a Maxwell demon, for which the "
                     "second law with information allows less entropy than any open-loop protocol.",
                 ),
