@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 # Modules of this package, each with a function ``section() -> Section``.
-SECTIONS = ("environments",)
+SECTIONS = ("environments", "optics")
 
 
 @dataclass(frozen=True)

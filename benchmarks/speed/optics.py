@@ -1,0 +1,83 @@
+"""Ronchigrams: nanoseconds a pixel, against the formula written out in numpy, and pyTEMlib."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from mattergym.benchmarks.speed import Ratio, Section
+from mattergym.physics import optics
+
+VOLTAGE, APERTURE, FILM = 60e3, 0.030, 100.0
+# A grid 1.2 times as wide as the aperture.
+WIDTH = 2.4
+
+
+def plain_ronchigram(
+    phases: np.ndarray, grating: np.ndarray, step: float
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Compute one Ronchigram as a textbook has it: polar coordinates, complex128, numpy."""
+    n = grating.shape[-1]
+    k = np.fft.fftfreq(n, 1.0 / n) * step
+    x, y = np.meshgrid(k, k, indexing="ij")
+    r, phi = np.hypot(x, y), np.arctan2(y, x)
+    magnitude, angle = np.hypot(*phases.T), np.arctan2(*phases.T[::-1])
+    chi = np.zeros_like(x)
+    for (n_, m), c, a in zip(optics.TERMS, magnitude, angle, strict=True):
+        chi += c * r ** (n_ + 1) * np.cos(m * phi - a)
+    wave = np.fft.ifft2(np.exp(-1j * chi) * (r <= 1.0)) * grating
+    return np.abs(np.fft.fftshift(np.fft.fft2(wave))) ** 2
+
+
+def _timed(function: Callable[[], Any], pixels: int, seconds: float = 0.1) -> Callable[[], float]:
+    """Run for a while and give nanoseconds a pixel."""
+
+    def run() -> float:
+        begin = now = time.perf_counter()
+        count = 0
+        while now - begin < seconds:
+            function()
+            count += 1
+            now = time.perf_counter()
+        return 1e9 * (now - begin) / (count * pixels)
+
+    return run
+
+
+def _pytemlib(pixels: int) -> Callable[[], Any]:
+    """PyTEMlib's Ronchigram of the same size."""
+    from pyTEMlib import probe_tools
+
+    table = probe_tools.get_target_aberrations("NionUS200", VOLTAGE)
+    table["FOV"] = pixels * 0.02  # nm
+    return lambda: probe_tools.get_ronchigram(pixels, table)
+
+
+def section() -> Section:
+    """Sizes 64 to 512, a batch of 64 small ones, and the yardsticks at 256."""
+    generator = np.random.default_rng(0)
+    contestants: dict[str, Callable[[], float]] = {}
+    for n, lanes in ((64, 64), (128, 1), (256, 1), (512, 1)):
+        phases = generator.normal(0.0, 2.0, (lanes, 14, 2))
+        step = WIDTH / n
+        sampling = float(optics.wavelength(VOLTAGE)) / (n * step * APERTURE)
+        film = optics.amorphous_film(n, sampling, VOLTAGE, FILM, generator)
+        gratings = np.exp(1j * film)[None]
+        name = f"Ronchigram {n} x {n}" + (f", batch of {lanes}" if lanes > 1 else "")
+        contestants[name] = _timed(
+            lambda p=phases, g=gratings, s=step: optics.ronchigrams(p, g, s), lanes * n * n
+        )
+        if n == 256:
+            contestants["plain numpy, complex128, 256 x 256"] = _timed(
+                lambda p=phases[0], g=gratings[0], s=step: plain_ronchigram(p, g, s), n * n
+            )
+    ours = "Ronchigram 256 x 256"
+    ratios = [Ratio("plain numpy / ours", "plain numpy, complex128, 256 x 256", ours)]
+    if find_spec("pyTEMlib"):
+        contestants["pyTEMlib, 256 x 256"] = _timed(_pytemlib(256), 256 * 256)
+        ratios.append(Ratio("pyTEMlib / ours", "pyTEMlib, 256 x 256", ours, 30.0))
+    return Section("optics", "ns/px", contestants, tuple(ratios))
