@@ -80,15 +80,14 @@ def checked_mask(options: Any, lanes: int) -> NDArray[np.bool_]:
 
 def checked_action(env: BatchEnv, actions: Any) -> NDArray[Any]:
     """Return actions in the dtype of the space, or raise ValueError and name what is wrong."""
-    space = env.action_space
+    shape = env.action_space.shape
     array = np.asarray(actions)
-    shape = space.shape
     if array.shape != shape:
         raise ValueError(
             f"action has shape {array.shape}; {type(env).__name__} takes {shape} "
             f"({env.num_envs} lanes of {env.single_action_space})"
         )
-    if isinstance(space, spaces.Box):
+    if isinstance(env.single_action_space, spaces.Box):  # a batched MultiDiscrete is one, too
         if array.dtype.kind != "f":
             raise ValueError(f"action has dtype {array.dtype}; needed is float32 or float64")
         bad = first_outside(array, 1.0 + ROUNDING)
