@@ -7,7 +7,6 @@ from typing import Any
 # steps: default training budget; num_envs: lanes of the native batch.
 TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
     ("mattergym/IsingReversal-v0", "clock", "cem"): {"steps": 61_440_000},
-    ("mattergym/IsingReversal-v0", "full", "cem"): {"steps": 61_440_000},
     ("mattergym/IsingReversal-v0", "full", "ppo"): {
         "steps": 4_000_000,
         "num_envs": 128,
