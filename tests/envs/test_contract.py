@@ -155,6 +155,21 @@ def test_a_copy_continues_bit_for_bit(env_id, kwargs, through):
 
 
 @every
+def test_a_saved_state_outlives_what_comes_after_it(env_id, kwargs):
+    env = gym.make_vec(env_id, num_envs=3, **kwargs).unwrapped
+    actions = actions_for(env_id, kwargs, 3, 5)
+    env.reset(seed=1)
+    env.step(actions[0])
+    state = env.get_state()
+    first = [env.step(action) for action in actions]
+    env.set_state(state)
+    for expected, action in zip(first, actions, strict=True):
+        got = env.step(action)
+        assert equal(got[0], expected[0])
+        assert np.array_equal(got[1], expected[1])
+
+
+@every
 def test_fresh_noise_keeps_the_present_and_changes_the_future(env_id, kwargs):
     env = gym.make_vec(env_id, num_envs=8, **kwargs).unwrapped
     actions = actions_for(env_id, kwargs, 8, 10)
@@ -255,7 +270,7 @@ def test_autoreset_and_truncation_as_gymnasium_does_them(env_id, kwargs, mode):
             mask = x[2] | x[3]
             options = {"reset_mask": mask}
             p, _ = native.reset(options=options)
-            assert list(options) == ["reset_mask"]
+            assert list(options) == ["reset_mask"] and options["reset_mask"] is mask
             q, _ = sync.reset(options={"reset_mask": mask})
             assert equal(p, q)
 
