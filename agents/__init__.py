@@ -21,6 +21,10 @@ AGENTS: dict[tuple[str, str], str] = {
     ("mattergym/IsingAnneal-v0", "scripted"): "mattergym.agents.anneal:GeometricAnneal",
     ("mattergym/IsingAnneal-v0", "servo"): "mattergym.agents.anneal:AcceptanceServo",
     ("mattergym/IsingAnneal-v0", "expert"): "mattergym.agents.anneal:ExpertAnneal",
+    ("mattergym/STEMCorrector-v0", "scripted"): "mattergym.agents.corrector:LowOrdersFirst",
+    ("mattergym/STEMCorrector-v0", "gain-0.4"): "mattergym.agents.corrector:GainCorrector",
+    ("mattergym/STEMCorrector-v0", "kalman"): "mattergym.agents.corrector:KalmanCorrector",
+    ("mattergym/STEMCorrector-v0", "expert"): "mattergym.agents.corrector:ExpertCorrector",
 }
 
 

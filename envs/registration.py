@@ -94,6 +94,23 @@ TASKS: dict[str, TaskInfo] = {
             horizon=50,
             tracks=(Track("standard", {}, ("random", "scripted", "servo", "expert", "ppo")),),
         ),
+        TaskInfo(
+            id="mattergym/STEMCorrector-v0",
+            title="Correct the aberrations of an electron microscope",
+            objective="tune",
+            domain="stem",
+            entry_point="mattergym.envs.stem.corrector:STEMCorrectorEnv",
+            vector_entry_point="mattergym.envs.stem.corrector:STEMCorrectorVectorEnv",
+            horizon=40,
+            tracks=(
+                Track(
+                    "features",
+                    {"observation": "features"},
+                    ("random", "scripted", "gain-0.4", "kalman", "expert", "ppo"),
+                    "Noisy measured aberrations, a tableau of 90 s a step.",
+                ),
+            ),
+        ),
     )
 }
 

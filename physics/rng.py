@@ -112,3 +112,13 @@ def next_uint64(state: Any) -> Any:
 def uniform(state: Any) -> float:
     """Draw a float64 in [0, 1) with 53 random bits from a state row, advancing it in place."""
     return np.float64(next_uint64(state) >> _U11) * 2.0**-53
+
+
+@njit(cache=True)
+def normal(state: Any) -> float:
+    """Draw a standard normal float64 from a state row by Box and Muller, advancing it in place.
+
+    Box, G. E. P. & Muller, M. E. (1958), Ann. Math. Stat. 29, 610; of the pair one is used.
+    """
+    radius = np.sqrt(-2.0 * np.log(1.0 - uniform(state)))
+    return radius * np.cos(2.0 * np.pi * uniform(state))

@@ -1,0 +1,197 @@
+"""Agents of STEMCorrector-v0: proportional control, a Kalman filter, and one who knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mattergym.agents.base import Agent
+from mattergym.envs.stem.corrector import (
+    COUPLING,
+    DRIFT,
+    MAX_CHANGE,
+    NOISE,
+    READING_SCALE,
+    START,
+)
+from mattergym.physics.corrector import COMPONENT_ORDER, COMPONENTS, PART, TERM, coupling_law
+from mattergym.physics.optics import wavefront_gram
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Mean square phase over the aperture as a form of the twelve components.
+GRAM = wavefront_gram()[np.ix_(2 * TERM + PART, 2 * TERM + PART)]
+
+
+def bounded_least_squares(
+    matrix: NDArray[np.float64], vector: NDArray[np.float64], sweeps: int = 30
+) -> NDArray[np.float64]:
+    """Minimise u' A u / 2 + b' u within the knobs' bounds by coordinate descent.
+
+    Parameters
+    ----------
+    matrix : ndarray of float64, shape (B, 12, 12)
+        A, symmetric and positive definite.
+    vector : ndarray of float64, shape (B, 12)
+        b.
+    sweeps : int
+        Passes over the coordinates.
+
+    Returns
+    -------
+    ndarray of float64, shape (B, 12)
+        Changes of the knobs in rad.
+    """
+    change = np.zeros_like(vector)
+    for _ in range(sweeps):
+        for k in range(vector.shape[1]):
+            diagonal = matrix[:, k, k]
+            slope = vector[:, k] + np.einsum("bj,bj->b", matrix[:, k], change)
+            change[:, k] = np.clip(change[:, k] - slope / diagonal, -MAX_CHANGE, MAX_CHANGE)
+    return change
+
+
+class ReadingAgent(Agent):
+    """Acts on a reading of the twelve aberrations: measured ones."""
+
+    def readings(self, observation: Any) -> NDArray[np.float64]:
+        """Return aberrations in rad, (B, 12)."""
+        reading: NDArray[np.float64] = READING_SCALE * observation[:, :COMPONENTS].astype(float)
+        return reading
+
+    def act(self, change: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the action for changes of the knobs in rad, within their bounds."""
+        return np.clip(change / MAX_CHANGE, -1.0, 1.0).astype(np.float32)
+
+
+class GainCorrector(ReadingAgent):
+    """Takes back 0.4 of every reading: small enough that noise and coupling average out."""
+
+    name = "gain-0.4"
+    gain = 0.4
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Turn every knob against its reading."""
+        return self.act(-self.gain * self.readings(observation)), None
+
+
+class LowOrdersFirst(ReadingAgent):
+    """What an operator does: correct the lowest order that is out of its gate, by 0.7 of it.
+
+    When all readings are within their gates, everything is corrected.
+    """
+
+    name = "scripted"
+    gain = 0.7
+    gates = 2.5 * NOISE
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Correct one order."""
+        reading = self.readings(observation)
+        outside = np.abs(reading) > self.gates
+        order = np.where(outside, COMPONENT_ORDER, COMPONENT_ORDER.max() + 1).min(axis=1)
+        chosen = (COMPONENT_ORDER == order[:, None]) | (order > COMPONENT_ORDER.max())[:, None]
+        return self.act(-self.gain * reading * chosen), None
+
+
+class KalmanCorrector(ReadingAgent):
+    """Estimates aberrations and coupling together, and turns the knobs by what it believes.
+
+    For known knob changes u the law p' = p + M u + drift is linear in (p, M), and its rows are
+    independent: twelve exact Kalman filters with thirteen unknowns each, started from the
+    published law of starts and couplings. The action minimises the expected mean square phase
+    after it, part of the uncertainty of M included, within the knobs' bounds.
+
+    References
+    ----------
+    Kalman, R. E. (1960), J. Basic Eng. 82, 35.
+    """
+
+    name = "kalman"
+    # Weight of the coupling's variance: at 1, the least expected phase of the next step, it turns
+    # the knobs too little to learn the coupling.
+    caution = 0.1
+
+    def _prior(self, lanes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean (B, 12, 13) and covariance (B, 12, 13, 13) of (p_i, M_i1 .. M_i12)."""
+        mean = np.zeros((lanes, COMPONENTS, COMPONENTS + 1))
+        mean[:, :, 1:] = np.eye(COMPONENTS)
+        variance = np.concatenate([START[:, None], coupling_law(*COUPLING)], axis=1) ** 2
+        covariance = np.zeros((*mean.shape, COMPONENTS + 1))
+        k = np.arange(COMPONENTS + 1)
+        covariance[:, :, k, k] = variance
+        return mean, covariance
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Update the belief by the last change and its reading, and act on it."""
+        lanes = len(observation)
+        mean, covariance = self._prior(lanes)
+        if state is not None:
+            known = np.ones(lanes, np.bool_) if episode_start is None else ~episode_start
+            mean[known], covariance[known] = state[0][known], state[1][known]
+        change = MAX_CHANGE * observation[:, COMPONENTS : 2 * COMPONENTS].astype(float)
+        # p += M u: the first row of the transition is (1, u).
+        step = np.concatenate([np.ones((lanes, 1)), change], axis=1)
+        mean[:, :, 0] = np.einsum("bij,bj->bi", mean, step)
+        mixed = np.einsum("bijk,bk->bij", covariance, step)
+        variance = np.einsum("bij,bj->bi", mixed, step) + DRIFT**2
+        covariance[:, :, 0, :] = mixed
+        covariance[:, :, :, 0] = mixed
+        covariance[:, :, 0, 0] = variance
+        column = covariance[:, :, :, 0]
+        gain = column / (variance + NOISE**2)[:, :, None]
+        surprise = self.readings(observation) - mean[:, :, 0]
+        mean = mean + gain * surprise[:, :, None]
+        covariance = covariance - gain[:, :, :, None] * column[:, :, None, :]
+
+        coupling = mean[:, :, 1:]
+        weighted = np.einsum("ij,bjk->bik", GRAM, coupling)
+        matrix = np.einsum("bji,bjk->bik", coupling, weighted)
+        vector = np.einsum("bji,bj->bi", weighted, mean[:, :, 0])
+        weight = self.caution * np.diag(GRAM)
+        matrix += np.einsum("i,bijk->bjk", weight, covariance[:, :, 1:, 1:])
+        vector += np.einsum("i,bij->bj", weight, covariance[:, :, 0, 1:])
+        return self.act(bounded_least_squares(matrix, vector)), (mean, covariance)
+
+
+class ExpertCorrector(Agent):
+    """Knows aberrations and coupling: the changes that leave the least mean square phase."""
+
+    name = "expert"
+    knows = "hidden"
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Solve for the changes."""
+        unwrapped: Any = self.env.unwrapped
+        coupling = unwrapped._coupling
+        weighted = np.einsum("ij,bjk->bik", GRAM, coupling)
+        matrix = np.einsum("bji,bjk->bik", coupling, weighted)
+        vector = np.einsum("bji,bj->bi", weighted, unwrapped._phases)
+        change = bounded_least_squares(matrix, vector)
+        return np.clip(change / MAX_CHANGE, -1.0, 1.0).astype(np.float32), None
