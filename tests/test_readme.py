@@ -7,11 +7,20 @@ from pathlib import Path
 
 import pytest
 
-BLOCKS = re.findall(
-    r"```python\n(.*?)```", (Path(__file__).parent.parent / "README.md").read_text(), re.S
-)
+from mattergym.envs import TASKS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[-1][:30])
 def test_readme_block_runs(block):
     exec(compile(block.replace("64_000", "6_400"), "README.md", "exec"), {})
+
+
+def test_the_task_table_lists_every_task_and_its_links_lead_somewhere():
+    rows = dict(re.findall(r"^\| \[`([\w/-]+)`\]\(([\w/.]+)\) \|", README, re.M))
+    assert list(rows) == list(TASKS)
+    for target in rows.values():
+        assert (ROOT / target).is_file()
