@@ -95,6 +95,17 @@ TASKS: dict[str, TaskInfo] = {
             tracks=(Track("standard", {}, ("random", "scripted", "servo", "expert", "ppo")),),
         ),
         TaskInfo(
+            id="mattergym/IsingPhaseMap-v0",
+            title="Map the phase boundary of a composition-spread library on a budget",
+            objective="measure",
+            domain="synthesis",
+            entry_point="mattergym.envs.synthesis.ising_phase_map:IsingPhaseMapEnv",
+            vector_entry_point="mattergym.envs.synthesis.ising_phase_map:IsingPhaseMapVectorEnv",
+            horizon=16,
+            tracks=(Track("standard", {}, ("random", "raster", "scripted", "expert", "ppo")),),
+            episodes=500,
+        ),
+        TaskInfo(
             id="mattergym/STEMCorrector-v0",
             title="Correct the aberrations of an electron microscope",
             objective="tune",

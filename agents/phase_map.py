@@ -1,0 +1,192 @@
+"""Agents of IsingPhaseMap-v0: where to measure next on a map of composition and temperature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from mattergym.agents.base import Agent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COMPOSITIONS, ROWS = 24, 24
+TEMPERATURES = np.linspace(0.8, 4.0, ROWS)
+CELLS = COMPOSITIONS * ROWS
+# |m| at the critical temperature of the furnace's lattices, as the task's manual has it.
+CRITICAL = 0.66
+SWEEPS_SCALE = np.log1p(12_000.0)
+SHORT, MEDIUM, LONG = 0, 1, 2
+
+
+def measured_cells(observation: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Cells that have a measurement, (B, 24, 24) by composition and temperature."""
+    return (observation[:, 3 * CELLS : 4 * CELLS] == 1.0).reshape(-1, COMPOSITIONS, ROWS)
+
+
+def measured_sweeps(observation: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sweeps behind what every cell shows, (B, 24, 24)."""
+    scaled = observation[:, 4 * CELLS : 5 * CELLS].reshape(-1, COMPOSITIONS, ROWS)
+    return np.expm1(SWEEPS_SCALE * scaled)
+
+
+class PlanAgent(Agent):
+    """Works through a list of cells, each measured once."""
+
+    fidelity: int = SHORT
+
+    def plan(self, lanes: int) -> NDArray[np.intp]:
+        """Return compositions and rows in their order, (B, n, 2)."""
+        raise NotImplementedError
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Measure the first cell of the list that has no measurement yet."""
+        lanes = np.arange(len(observation))
+        plan = self.plan(len(lanes))
+        done = measured_cells(observation)[lanes[:, None], plan[..., 0], plan[..., 1]]
+        cell = plan[lanes, np.argmin(done, axis=1)]
+        return np.column_stack([cell, np.full(len(lanes), self.fidelity)]), None
+
+
+class RasterPhaseMap(PlanAgent):
+    """A coarse grid over the whole map, up and down in T to save ramps."""
+
+    name = "raster"
+    columns = np.linspace(1, 22, 5).round().astype(int)
+    rows = np.linspace(3, 20, 10).round().astype(int)
+    fidelity = MEDIUM
+
+    def plan(self, lanes: int) -> NDArray[np.intp]:
+        """Return the same grid for every lane."""
+        cells = [
+            (column, row)
+            for k, column in enumerate(self.columns)
+            for row in (self.rows if k % 2 == 0 else self.rows[::-1])
+        ]
+        return np.broadcast_to(np.array(cells), (lanes, len(cells), 2))
+
+
+class BisectionPhaseMap(Agent):
+    """What a person does: bracket the boundary at every third composition and bisect.
+
+    A composition starts at the temperature where its neighbour changed; it is done when two
+    adjacent temperatures, or one that is clearly neither, bracket the change.
+    """
+
+    name = "scripted"
+    columns = np.arange(1, COMPOSITIONS, 3)
+    first_row, stride = 11, 2
+    fidelity, confirmation, enough = MEDIUM, MEDIUM, 70.0
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Choose each lane's next cell."""
+        measured = measured_cells(observation)
+        magnetization = observation[:, :CELLS].reshape(measured.shape)
+        sweeps = measured_sweeps(observation) * measured
+        cells = [self.next_cell(*maps) for maps in zip(sweeps, magnetization, strict=True)]
+        return np.array(cells), None
+
+    def next_cell(
+        self, sweeps: NDArray[np.float32], magnetization: NDArray[np.float32]
+    ) -> tuple[int, int, int]:
+        """Composition, row and fidelity from one lane's maps (24, 24); 0 sweeps: not measured."""
+        start = self.first_row
+        for column in self.columns:
+            rows = np.flatnonzero(sweeps[column])
+            if not len(rows):
+                return int(column), start, self.fidelity
+            ordered = magnetization[column, rows] > CRITICAL
+            cold = int(rows[ordered].max(initial=-1))
+            hot = int(rows[~ordered].min(initial=ROWS))
+            if hot - cold > 1:
+                if cold < 0:
+                    row = max(0, hot - self.stride)
+                elif hot >= ROWS:
+                    row = min(ROWS - 1, cold + self.stride)
+                else:
+                    row = (cold + hot) // 2
+                return int(column), row, self.fidelity
+            for row in (cold, hot):
+                if 0 <= row < ROWS and sweeps[column, row] < self.enough:
+                    return int(column), row, self.confirmation
+            start = max(cold, 0)
+        return int(self.columns[-1]), start, LONG
+
+
+class ExpertPhaseMap(PlanAgent):
+    """Knows the boundary and measures along it, where that helps the reconstruction most.
+
+    A little below Tc, where the lattice relaxes fast, one long measurement places Tc twice as
+    well as at Tc itself. The compositions are those that interpolate the boundary best.
+    """
+
+    name = "expert"
+    knows: ClassVar[str] = "hidden"
+    count = 9
+    fidelity = LONG
+    # Mean error of Tc from one long measurement at a relative distance from it, in 3,000 samples.
+    distance = np.array([-0.09, -0.07, -0.06, -0.045, -0.03, -0.01, 0.01, 0.03, 0.06])
+    error = np.array([0.97, 0.20, 0.030, 0.028, 0.037, 0.053, 0.065, 0.095, 0.17])
+
+    def plan(self, lanes: int) -> NDArray[np.intp]:
+        """Return the best row of each chosen composition."""
+        unwrapped: Any = self.env.unwrapped
+        boundary = unwrapped.boundary
+        distance = TEMPERATURES / boundary[..., None] - 1.0
+        expected = np.interp(distance, self.distance, self.error)
+        columns = best_knots(boundary, expected.min(axis=2) * COMPOSITIONS / self.count, self.count)
+        rows = np.take_along_axis(expected.argmin(axis=2), columns, axis=1)
+        return np.stack([columns, rows], axis=-1)
+
+
+def best_knots(
+    lines: NDArray[np.float64], costs: NDArray[np.float64], count: int
+) -> NDArray[np.intp]:
+    """Choose the knots whose piecewise linear interpolation is closest to lines, in the mean.
+
+    Constant beyond the outer knots. Solved exactly, as a shortest path: minimises the sum of
+    absolute errors and of the chosen knots' costs.
+
+    Parameters
+    ----------
+    lines, costs : ndarray of float64, shape (B, n)
+    count : int
+        Knots, 1 to n.
+
+    Returns
+    -------
+    ndarray of intp, shape (B, count)
+        Rising indices.
+    """
+    lanes, n = lines.shape
+    segment = np.full((lanes, n, n), np.inf)  # error between knots i < j
+    for i in range(n):
+        for j in range(i + 1, n):
+            share = np.arange(1, j - i) / (j - i)
+            chord = lines[:, i, None] + share * (lines[:, j] - lines[:, i])[:, None]
+            segment[:, i, j] = np.abs(chord - lines[:, i + 1 : j]).sum(axis=1)
+    ends = np.abs(lines[:, :, None] - lines[:, None, :])
+    error = np.tril(ends).sum(axis=2) + costs  # all before the first knot
+    came_from = np.zeros((count, lanes, n), np.intp)
+    for k in range(1, count):
+        through = error[:, :, None] + segment
+        came_from[k] = through.argmin(axis=1)
+        error = through.min(axis=1) + costs
+    knots = np.empty((lanes, count), np.intp)
+    knots[:, -1] = (error + np.triu(ends).sum(axis=2)).argmin(axis=1)
+    for k in range(count - 1, 0, -1):
+        knots[:, k - 1] = came_from[k, np.arange(lanes), knots[:, k]]
+    return knots
