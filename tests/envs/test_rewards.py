@@ -37,7 +37,8 @@ def constant_actions(space):
     if isinstance(space, gym.spaces.Box):
         ends = [space.low, np.zeros_like(space.low), space.high]
     else:
-        ends = [np.zeros_like(drawn[0]), np.asarray(getattr(space, "nvec", space.n) - 1)]
+        counts = space.n if isinstance(space, gym.spaces.Discrete) else space.nvec
+        ends = [np.zeros_like(drawn[0]), np.asarray(counts - 1)]
     return drawn + [np.asarray(end, space.dtype) for end in ends]
 
 
