@@ -277,7 +277,14 @@ def sweep_random_field(
         streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3] = s0, s1, s2, s3
 
 
-def _per_lane(value: ArrayLike, lanes: int, name: str) -> NDArray[np.float64]:
+def per_lane(value: ArrayLike, lanes: int, name: str) -> NDArray[np.float64]:
+    """Give a parameter every lane's value, float64 (B,).
+
+    Raises
+    ------
+    ValueError
+        If its shape is neither () nor (B,).
+    """
     array = np.asarray(value, np.float64)
     if array.shape == (lanes,):
         return array
@@ -286,15 +293,27 @@ def _per_lane(value: ArrayLike, lanes: int, name: str) -> NDArray[np.float64]:
     raise ValueError(f"{name} has shape {array.shape}; allowed are () or ({lanes},)")
 
 
-def _check(spins: NDArray[np.int8], temperature: NDArray[np.float64]) -> None:
+def checked_temperature(value: ArrayLike, lanes: int) -> NDArray[np.float64]:
+    """Temperatures of all lanes, float64 (B,).
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong or one is not above 0.
+    """
+    temperature = per_lane(value, lanes, "temperature")
+    if not (temperature > 0.0).all():
+        raise ValueError(f"temperature = {temperature.min()} is not above 0")
+    return temperature
+
+
+def _check(spins: NDArray[np.int8]) -> None:
     if spins.dtype != np.int8 or spins.ndim != 3 or spins.shape[1] != spins.shape[2]:
         raise ValueError(
             f"spins has shape {spins.shape} and dtype {spins.dtype}; needed is int8 (B, L, L)"
         )
     if spins.shape[1] % 2 or spins.shape[1] < 2:
         raise ValueError(f"spins has L = {spins.shape[1]}; sublattices need an even L >= 2")
-    if not (temperature > 0.0).all():
-        raise ValueError(f"temperature = {temperature.min()} is not above 0")
 
 
 def heat_bath_sweeps(
@@ -332,18 +351,18 @@ def heat_bath_sweeps(
         has a wrong shape, bonds exceed 2 in magnitude, or the rule is unknown.
     """
     lanes = len(spins)
-    t = _per_lane(temperature, lanes, "temperature")
-    h = _per_lane(field, lanes, "field")
-    _check(spins, t)
+    t = checked_temperature(temperature, lanes)
+    h = per_lane(field, lanes, "field")
+    _check(spins)
     if rule not in ("heat_bath", "metropolis"):
         raise ValueError(f"rule = {rule!r}; allowed are 'heat_bath' and 'metropolis'")
     metropolis = rule == "metropolis"
     match couplings:
         case Uniform(jx, jy):
-            jx, jy = _per_lane(jx, lanes, "jx"), _per_lane(jy, lanes, "jy")
+            jx, jy = per_lane(jx, lanes, "jx"), per_lane(jy, lanes, "jy")
             sweep_uniform(spins, t, h, jx, jy, streams, sweeps, metropolis)
         case Diagonal(j1, j2):
-            j1, j2 = _per_lane(j1, lanes, "j1"), _per_lane(j2, lanes, "j2")
+            j1, j2 = per_lane(j1, lanes, "j1"), per_lane(j2, lanes, "j2")
             sweep_diagonal(spins, t, h, j1, j2, streams, sweeps, metropolis)
         case Bonds(right, down, scale):
             for name, bonds in (("right", right), ("down", down)):
@@ -353,12 +372,12 @@ def heat_bath_sweeps(
                     )
                 if np.abs(bonds).max(initial=0) > 2:
                     raise ValueError(f"{name} has a bond of magnitude above 2")
-            scale = _per_lane(scale, lanes, "scale")
+            scale = per_lane(scale, lanes, "scale")
             sweep_bonds(spins, t, h, right, down, scale, streams, sweeps, metropolis)
         case RandomField(site_field, jx, jy):
             if site_field.shape != spins.shape:
                 raise ValueError(f"site_field has shape {site_field.shape}; needed {spins.shape}")
-            jx, jy = _per_lane(jx, lanes, "jx"), _per_lane(jy, lanes, "jy")
+            jx, jy = per_lane(jx, lanes, "jx"), per_lane(jy, lanes, "jy")
             sweep_random_field(spins, t, h, site_field, jx, jy, streams, sweeps, metropolis)
 
 
@@ -427,9 +446,9 @@ def wolff_updates(
         As :func:`heat_bath_sweeps`, or if a coupling is negative.
     """
     lanes = len(spins)
-    t = _per_lane(temperature, lanes, "temperature")
-    _check(spins, t)
-    jx, jy = _per_lane(couplings.jx, lanes, "jx"), _per_lane(couplings.jy, lanes, "jy")
+    t = checked_temperature(temperature, lanes)
+    _check(spins)
+    jx, jy = per_lane(couplings.jx, lanes, "jx"), per_lane(couplings.jy, lanes, "jy")
     if (jx < 0).any() or (jy < 0).any():
         raise ValueError("Wolff clusters need jx >= 0 and jy >= 0")
     flipped = np.zeros(lanes, np.int64)

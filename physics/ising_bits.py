@@ -1,0 +1,389 @@
+r"""Bit-sliced Ising kernels: 64 sites in a word, eight words in a vector.
+
+The ferromagnet (or antiferromagnet) of :mod:`mattergym.physics.ising` with one coupling J for all
+bonds and a uniform field, on lattices whose side is a multiple of 16, laid out as
+:mod:`mattergym.physics.ising_planes` says.
+
+A sweep adds the four neighbours of 64 sites by bit-plane logic into five classes (0..4 of them up).
+Heat bath and Metropolis accept with one probability a class. It is written with 32 bits, and a
+uniform number of 32 bits is compared with it bit by bit from the top, one random word a level:
+half of the sites are decided at each level, and the word is done when none is left. Probabilities
+are exact to 2^-33, certain ones exactly certain.
+
+Two forms: :class:`LatticeBatch` sweeps eight lattices at once, vector lane = lattice, each with
+its temperature, field, coupling and random stream; a stream advances only while its own lattice
+needs it, so that a lattice gets the same bits in any batch. :class:`BigLattice` sweeps one lattice
+of L >= 64, eight of its words at once, from sixteen streams. Couplings with jx != jy have nine
+classes and quenched disorder more: :func:`heat_bath_sweeps` leaves those to the int8 kernels.
+
+References
+----------
+Block, B., Virnau, P. & Preis, T. (2010), Comput. Phys. Commun. 181, 1549 (multi-spin coding).
+Blackman, D. & Vigna, S. (2021), ACM Trans. Math. Softw. 47, 36 (xoshiro256++).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+
+from mattergym.physics import ising
+from mattergym.physics.ising_big import BIG_STREAMS, BigLattice
+from mattergym.physics.ising_planes import (
+    ALL_ONES,
+    CLASSES,
+    FREE_DOWN,
+    FREE_UP,
+    LEVELS,
+    ONE,
+    ROWS,
+    TIE,
+    VECTOR,
+    ZERO,
+    checked_spins,
+    checked_streams,
+    checked_sweeps,
+    class_probabilities,
+    neighbour_classes,
+    pack,
+    tiling,
+    unpack,
+)
+from mattergym.physics.rng import next_uint64, seed_streams, xoshiro256pp
+from mattergym.physics.simd import any_bit, count_bits, load, splat, store, where_nonzero
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+# Levels drawn before anybody asks whether a site is undecided; the fastest of 9..13.
+UNCONDITIONAL = 11
+# The side from which one lattice fills the vectors.
+BIG = 64
+_ROW = CLASSES * VECTOR
+
+
+# ---- vector lane = lattice ------------------------------------------------------------------
+
+
+@njit(cache=True)
+def _refresh_halo(flat: Any, at: int, rows: int, half: int, across: int) -> None:
+    """Copy the edges of a colour to its halo, through the shift from tile to tile."""
+    line = (half + 2) * VECTOR
+    if across == 1:
+        for r in range(1, rows + 1):
+            store(flat, at + r * line, load(flat, at + r * line + half * VECTOR))
+            store(flat, at + (r + 1) * line - VECTOR, load(flat, at + r * line + VECTOR))
+    else:
+        first = ZERO
+        for tile in range(0, 64, across):
+            first |= ONE << np.uint64(tile)
+        back = np.uint64(across - 1)
+        west, east = splat(first), splat(first << back)
+        for r in range(1, rows + 1):
+            word = load(flat, at + r * line + half * VECTOR)
+            store(flat, at + r * line, ((word << ONE) & ~west) | ((word >> back) & west))
+            word = load(flat, at + r * line + VECTOR)
+            store(
+                flat,
+                at + (r + 1) * line - VECTOR,
+                ((word >> ONE) & ~east) | ((word << back) & east),
+            )
+    near, far = np.uint64(across), np.uint64(64 - across)
+    for k in range(VECTOR, (half + 1) * VECTOR, VECTOR):
+        word = load(flat, at + rows * line + k)
+        store(flat, at + k, (word << near) | (word >> far))
+        word = load(flat, at + line + k)
+        store(flat, at + (rows + 1) * line + k, (word >> near) | (word << far))
+
+
+@njit(cache=True)
+def _fill_group(
+    first: int,
+    temperature: Any,
+    field: Any,
+    coupling: Any,
+    streams: Any,
+    metropolis: bool,
+    table: Any,
+    state: Any,
+) -> None:
+    """Write the acceptance planes and the random states of eight lanes, zeros beyond the last."""
+    numerators = np.empty(CLASSES, np.uint64)
+    for j in range(VECTOR):
+        b = first + j
+        if b >= temperature.shape[0]:
+            for word in range(4):
+                state[word * VECTOR + j] = ZERO
+            continue
+        for word in range(4):
+            state[word * VECTOR + j] = streams[b, word]
+        class_probabilities(temperature[b], field[b], coupling[b], metropolis, numerators)
+        for k in range(CLASSES):
+            # Spread to its planes below, eight lanes at once.
+            table[k * VECTOR + j] = numerators[k]
+            if metropolis:
+                local = coupling[b] * (2 * k - 4) + field[b]
+                table[FREE_UP * _ROW + k * VECTOR + j] = ALL_ONES if local <= 0.0 else ZERO
+                table[FREE_DOWN * _ROW + k * VECTOR + j] = ALL_ONES if local >= 0.0 else ZERO
+    one = splat(ONE)
+    for k in range(0, _ROW, VECTOR):
+        numerator = load(table, k)
+        certain = ~((numerator >> np.uint64(LEVELS)) & one) + one
+        store(table, TIE * _ROW + k, certain)
+        for level in range(LEVELS):
+            bit = (numerator >> np.uint64(LEVELS - 1 - level)) & one
+            store(table, level * _ROW + k, (~bit + one) | certain)
+
+
+@njit(cache=True)
+def _mix(table: Any, row: int, m0: Any, m1: Any, m2: Any, m3: Any, m4: Any) -> Any:
+    """Pick for every site the plane of its class from a row of the table."""
+    at = row * _ROW
+    return (
+        (m0 & load(table, at))
+        | (m1 & load(table, at + 8))
+        | (m2 & load(table, at + 16))
+        | (m3 & load(table, at + 24))
+        | (m4 & load(table, at + 32))
+    )
+
+
+@njit(cache=True)
+def sweep_batch(
+    planes: Any,
+    across: int,
+    temperature: Any,
+    field: Any,
+    coupling: Any,
+    streams: Any,
+    sweeps: int,
+    metropolis: bool,
+    sums: Any,
+) -> None:
+    """Sweep packed lattices in place and measure them; the arrays of :class:`LatticeBatch`.
+
+    planes uint64 (G, 2, rows + 2, columns / 2 + 2, 8), C order, G = ceil(B / 8); temperature,
+    field, coupling float64 (B,); streams uint64 (B, 4); sums int64 (B, 3) as of ising.spin_sums.
+    Shapes are not checked.
+    """
+    lanes = temperature.shape[0]
+    rows, half = planes.shape[2] - 2, planes.shape[3] - 2
+    line = (half + 2) * VECTOR
+    plane = (rows + 2) * line
+    sites = 128 * rows * half
+    flat = planes.reshape(-1)
+    table = np.empty(ROWS * _ROW, np.uint64)
+    state = np.empty(4 * VECTOR, np.uint64)
+    count = np.empty(4 * VECTOR, np.uint64)
+    for first in range(0, lanes, VECTOR):
+        _fill_group(first, temperature, field, coupling, streams, metropolis, table, state)
+        for j in range(VECTOR):
+            count[j] = ALL_ONES if first + j < lanes else ZERO
+        present = load(count, 0)
+        s0, s1, s2, s3 = load(state, 0), load(state, 8), load(state, 16), load(state, 24)
+        even = (first // VECTOR) * 2 * plane
+        odd = even + plane
+        for _ in range(sweeps):
+            for colour in range(2):
+                mine, other = (odd, even) if colour else (even, odd)
+                for r in range(1, rows + 1):
+                    beside = VECTOR * (2 * (((r - 1) & 1) ^ colour) - 1)
+                    for at in range(r * line + VECTOR, (r + 1) * line - VECTOR, VECTOR):
+                        near = other + at
+                        m0, m1, m2, m3, m4 = neighbour_classes(
+                            load(flat, near - line),
+                            load(flat, near + line),
+                            load(flat, near),
+                            load(flat, near + beside),
+                        )
+                        accepted = splat(ZERO)
+                        undecided = present
+                        if metropolis:
+                            spin = load(flat, mine + at)
+                            accepted = (spin & _mix(table, FREE_UP, m0, m1, m2, m3, m4)) | (
+                                ~spin & _mix(table, FREE_DOWN, m0, m1, m2, m3, m4)
+                            )
+                            undecided = present & ~accepted
+                        for level in range(UNCONDITIONAL):
+                            draw, s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
+                            p = _mix(table, level, m0, m1, m2, m3, m4)
+                            accepted |= undecided & p & ~draw
+                            undecided &= ~(p ^ draw)
+                        level = UNCONDITIONAL
+                        while any_bit(undecided):
+                            p = _mix(table, level, m0, m1, m2, m3, m4)
+                            if level == LEVELS:
+                                accepted |= undecided & p
+                                break
+                            draw, n0, n1, n2, n3 = xoshiro256pp(s0, s1, s2, s3)
+                            s0 = where_nonzero(undecided, n0, s0)
+                            s1 = where_nonzero(undecided, n1, s1)
+                            s2 = where_nonzero(undecided, n2, s2)
+                            s3 = where_nonzero(undecided, n3, s3)
+                            accepted |= undecided & p & ~draw
+                            undecided &= ~(p ^ draw)
+                            level += 1
+                        if metropolis:
+                            accepted = accepted ^ load(flat, mine + at)
+                        store(flat, mine + at, accepted)
+                _refresh_halo(flat, mine, rows, half, across)
+        store(state, 0, s0)
+        store(state, 8, s1)
+        store(state, 16, s2)
+        store(state, 24, s3)
+        up, unlike_row, unlike_column = splat(ZERO), splat(ZERO), splat(ZERO)
+        for r in range(1, rows + 1):
+            beside = VECTOR * (2 * ((r - 1) & 1) - 1)
+            for at in range(r * line + VECTOR, (r + 1) * line - VECTOR, VECTOR):
+                word, mate = load(flat, even + at), load(flat, odd + at)
+                up += count_bits(word) + count_bits(mate)
+                unlike_row += count_bits(word ^ mate)
+                unlike_row += count_bits(word ^ load(flat, odd + at + beside))
+                unlike_column += count_bits(word ^ load(flat, odd + at - line))
+                unlike_column += count_bits(word ^ load(flat, odd + at + line))
+        store(count, 0, up)
+        store(count, 8, unlike_row)
+        store(count, 16, unlike_column)
+        for j in range(min(VECTOR, lanes - first)):
+            b = first + j
+            for word in range(4):
+                streams[b, word] = state[word * VECTOR + j]
+            sums[b, 0] = 2 * np.int64(count[j]) - sites
+            sums[b, 1] = sites - 2 * np.int64(count[VECTOR + j])
+            sums[b, 2] = sites - 2 * np.int64(count[2 * VECTOR + j])
+
+
+# ---- in terms of spins ----------------------------------------------------------------------
+
+
+@njit(cache=True)
+def _refresh_batch(planes: Any, across: int) -> None:
+    """Refresh the halos of all groups and colours."""
+    rows, half = planes.shape[2] - 2, planes.shape[3] - 2
+    plane = (rows + 2) * (half + 2) * VECTOR
+    flat = planes.reshape(-1)
+    for at in range(0, flat.shape[0], plane):
+        _refresh_halo(flat, at, rows, half, across)
+
+
+def batch_planes(lanes: int, size: int) -> NDArray[np.uint64]:
+    """Make planes of B lattices with all spins down, uint64 (G, 2, rows + 2, half + 2, 8)."""
+    cut = tiling(size)
+    return np.zeros((-(-lanes // VECTOR), 2, cut.rows + 2, cut.columns // 2 + 2, VECTOR), np.uint64)
+
+
+class LatticeBatch:
+    """Packed lattices of one size, each with its own temperature, field, coupling and stream.
+
+    Parameters
+    ----------
+    spins : ndarray of int8, shape (B, L, L)
+        Lattices of +-1, L a multiple of 16; copied.
+
+    Attributes
+    ----------
+    sums : ndarray of int64, shape (B, 3)
+        Sum s, sum s s_right, sum s s_below after the last :meth:`sweep`.
+
+    Raises
+    ------
+    ValueError
+        If the spins are anything else.
+    """
+
+    def __init__(self, spins: NDArray[np.int8]) -> None:
+        lanes, self.size = len(checked_spins(spins, 3)), spins.shape[-1]
+        self._across = tiling(self.size).across
+        self._planes = batch_planes(lanes, self.size)
+        pack(spins, self._planes, self._across)
+        _refresh_batch(self._planes, self._across)
+        self.sums = np.empty((lanes, 3), np.int64)
+        ising.spin_sums(spins, self.sums)
+
+    def sweep(
+        self,
+        temperature: ArrayLike,
+        field: ArrayLike,
+        streams: NDArray[np.uint64],
+        sweeps: int,
+        coupling: ArrayLike = 1.0,
+        rule: str = "heat_bath",
+    ) -> None:
+        """Sweep all lattices; arguments as of ising.heat_bath_sweeps, ``coupling`` (B,) or ().
+
+        Raises
+        ------
+        ValueError
+            If a shape, a dtype or the rule is wrong, or a temperature not above 0.
+        """
+        lanes = len(self.sums)
+        metropolis = checked_sweeps(sweeps, rule)
+        sweep_batch(
+            self._planes,
+            self._across,
+            ising.checked_temperature(temperature, lanes),
+            ising.per_lane(field, lanes, "field"),
+            ising.per_lane(coupling, lanes, "coupling"),
+            checked_streams(streams, lanes),
+            sweeps,
+            metropolis,
+            self.sums,
+        )
+
+    @property
+    def spins(self) -> NDArray[np.int8]:
+        """The lattices, a fresh int8 (B, L, L)."""
+        spins = np.empty((len(self.sums), self.size, self.size), np.int8)
+        unpack(self._planes, self._across, spins)
+        return spins
+
+
+def heat_bath_sweeps(
+    spins: NDArray[np.int8],
+    temperature: ArrayLike,
+    field: ArrayLike,
+    streams: NDArray[np.uint64],
+    sweeps: int,
+    couplings: ising.Couplings = ising.FERROMAGNET,
+    rule: str = "heat_bath",
+) -> None:
+    """Sweep as :func:`mattergym.physics.ising.heat_bath_sweeps` does, by the fastest kernel.
+
+    Lattices with uniform couplings jx = jy and L a multiple of 16 are packed: from L = 64 one by
+    one as :class:`BigLattice` (its sixteen streams are seeded by one draw of the lane's stream),
+    below as :class:`LatticeBatch`. All others go to the int8 kernels. The choice for a lane
+    depends on that lane alone. Parameters and errors are those of the int8 function.
+    """
+    lanes = len(spins)
+    packed = np.zeros(lanes, np.bool_)
+    jx = jy = np.zeros(lanes)
+    if isinstance(couplings, ising.Uniform):
+        jx = ising.per_lane(couplings.jx, lanes, "jx")
+        jy = ising.per_lane(couplings.jy, lanes, "jy")
+        if spins.shape[-1] % 16 == 0 and spins.shape[-1] > 0:
+            packed = jx == jy
+    if not packed.any():
+        ising.heat_bath_sweeps(spins, temperature, field, streams, sweeps, couplings, rule)
+        return
+    checked_streams(streams, lanes)
+    t = ising.checked_temperature(temperature, lanes)
+    h = ising.per_lane(field, lanes, "field")
+    rest = ~packed
+    if rest.any():
+        others, states = spins[rest], streams[rest]
+        uniform = ising.Uniform(jx[rest], jy[rest])
+        ising.heat_bath_sweeps(others, t[rest], h[rest], states, sweeps, uniform, rule)
+        spins[rest], streams[rest] = others, states
+    if spins.shape[-1] < BIG:
+        batch, states = LatticeBatch(spins[packed]), streams[packed]
+        batch.sweep(t[packed], h[packed], states, sweeps, jx[packed], rule)
+        spins[packed], streams[packed] = batch.spins, states
+        return
+    for b in np.flatnonzero(packed):
+        lattice = BigLattice(spins[b])
+        keys = np.full(BIG_STREAMS, next_uint64(streams[b]), np.uint64)
+        own = seed_streams(keys, np.arange(BIG_STREAMS, dtype=np.uint64), 0)
+        lattice.sweep(t[b], h[b], own, sweeps, jx[b], rule)
+        spins[b] = lattice.spins
