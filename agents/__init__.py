@@ -15,6 +15,7 @@ AGENTS: dict[tuple[str, str], str] = {
     ("*", "random"): "mattergym.agents.base:RandomAgent",
     ("*", "ppo"): "mattergym.agents.sb3:PPOAgent",
     ("*", "sac"): "mattergym.agents.sb3:SACAgent",
+    ("*", "rppo"): "mattergym.agents.sb3:RecurrentPPOAgent",
     ("mattergym/IsingReversal-v0", "scripted"): "mattergym.agents.reversal:ScriptedReversal",
     ("mattergym/IsingReversal-v0", "cem"): "mattergym.agents.reversal:CrossEntropyReversal",
     ("mattergym/IsingReversal-v0", "expert"): "mattergym.agents.reversal:ExpertReversal",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
 import torch
+from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
@@ -141,6 +142,7 @@ class SB3Agent(Agent):
 
     trainable = True
     algorithm: type[Any]
+    policy: ClassVar[str] = "Policy"
 
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], **overrides: Any) -> None:
         super().__init__(env)
@@ -165,7 +167,7 @@ class SB3Agent(Agent):
         if "log_std_init" in parameters:
             policy_kwargs["log_std_init"] = parameters.pop("log_std_init")
         self.model = self.algorithm(
-            _policy_for(self.env.single_observation_space),
+            _policy_for(self.env.single_observation_space).replace("Policy", self.policy),
             env,
             seed=seed,
             device="cpu",
@@ -215,3 +217,11 @@ class SACAgent(SB3Agent):
 
     name = "sac"
     algorithm = SAC
+
+
+class RecurrentPPOAgent(SB3Agent):
+    """Proximal policy optimisation with an LSTM: a memory of its episode (sb3-contrib)."""
+
+    name = "rppo"
+    algorithm = RecurrentPPO
+    policy = "LstmPolicy"

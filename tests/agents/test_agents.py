@@ -15,7 +15,7 @@ READY = [
     for task in TASKS.values()
     for track in task.tracks
     for name in track.agents
-    if name not in ("ppo", "sac")
+    if name not in ("ppo", "rppo", "sac")
 ]
 
 
