@@ -59,8 +59,8 @@ class RasterPhaseMap(PlanAgent):
     """A coarse grid over the whole map, up and down in T to save ramps."""
 
     name = "raster"
-    columns = np.linspace(1, 22, 5).round().astype(int)
-    rows = np.linspace(3, 20, 10).round().astype(int)
+    columns = np.linspace(1, 22, 6).round().astype(int)
+    rows = np.linspace(3, 20, 7).round().astype(int)
     fidelity = MEDIUM
 
     def plan(self, lanes: int) -> NDArray[np.intp]:
@@ -82,7 +82,7 @@ class BisectionPhaseMap(Agent):
 
     name = "scripted"
     columns = np.arange(1, COMPOSITIONS, 3)
-    first_row, stride = 11, 2
+    first_row, stride = 11, 1
     fidelity, confirmation, enough = MEDIUM, MEDIUM, 70.0
 
     def predict(
@@ -112,10 +112,11 @@ class BisectionPhaseMap(Agent):
             cold = int(rows[ordered].max(initial=-1))
             hot = int(rows[~ordered].min(initial=ROWS))
             if hot - cold > 1:
+                reach = self.stride * 2 ** (len(rows) - 1)
                 if cold < 0:
-                    row = max(0, hot - self.stride)
+                    row = max(0, hot - reach)
                 elif hot >= ROWS:
-                    row = min(ROWS - 1, cold + self.stride)
+                    row = min(ROWS - 1, cold + reach)
                 else:
                     row = (cold + hot) // 2
                 return int(column), row, self.fidelity

@@ -1,0 +1,145 @@
+"""IsingPhaseMap: costs, maps, the end, and what the agents reach."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import mattergym  # noqa: F401
+from mattergym.agents.phase_map import best_knots
+from mattergym.benchmarks.evaluate import evaluate
+from mattergym.envs.synthesis.ising_phase_map import CELLS, TEMPERATURES
+
+ID = "mattergym/IsingPhaseMap-v0"
+STEP = TEMPERATURES[1] - TEMPERATURES[0]
+
+
+def make(lanes=1, **kwargs):
+    env = gym.make_vec(ID, num_envs=lanes, autoreset_mode="Disabled", **kwargs).unwrapped
+    env.reset(seed=3)
+    return env
+
+
+def play(env, *actions):
+    results = [env.step(np.tile(action, (env.num_envs, 1))) for action in actions]
+    return results[-1]
+
+
+def test_a_new_sample_a_ramp_and_sweeps_are_charged():
+    env = make()
+    spent = []
+    for action in ((4, 10, 0), (4, 10, 0), (4, 7, 1), (5, 7, 2)):
+        spent.append(play(env, action)[4]["elapsed_s"][0])
+    expected = [300 + 600 * STEP + 30, 30, 180 * STEP + 120, 300 + 400]
+    np.testing.assert_allclose(np.diff(spent, prepend=0), expected)
+    assert env.program() == [
+        "new_sample composition=0.2173913",
+        "set_temperature temperature=1.773913 J/kB",
+        "hold sweeps=100",
+        "measure sweeps=300",
+    ]
+
+
+def test_an_action_beyond_the_budget_ends_the_episode_without_a_measurement():
+    env = make()
+    for k in range(11):
+        *_, terminated, _, info = play(env, (k, 0, 2))
+        assert not terminated[0]
+    before, score = info["elapsed_s"][0], info["score"][0]
+    assert before == 7700
+    _, reward, terminated, _, info = play(env, (12, 0, 1))
+    assert terminated[0]
+    assert (reward[0], info["elapsed_s"][0], info["score"][0]) == (0.0, before, score)
+    assert env._sweeps[0].sum() == 11 * 300
+    assert env.program() == ["hold sweeps=0"]
+
+
+def test_the_episode_ends_when_nothing_is_affordable():
+    env = make()
+    *_, terminated, _, info = play(env, *[(k, 0, 2) for k in range(11)])
+    for _ in range(9):
+        *_, terminated, _, info = play(env, (10, 0, 0))
+        assert not terminated[0]
+    *_, terminated, _, info = play(env, (10, 0, 0))
+    assert terminated[0]
+    assert info["elapsed_s"][0] == 8000
+
+
+def test_rewards_telescope_to_the_drop_of_the_misclassified_area():
+    env = make(8)
+    first = env.ledger.table[2].copy()
+    middle = 100 * np.abs(env.boundary - 2.4).mean(axis=1) / 3.2
+    np.testing.assert_allclose(first, middle)
+    rng = np.random.default_rng(0)
+    total = np.zeros(8)
+    for _ in range(6):
+        _, reward, _, _, info = env.step(rng.integers(0, [24, 24, 3], (8, 3)))
+        total += reward
+    wrong = 100 * np.abs(env.estimate - env.boundary).mean(axis=1) / 3.2
+    np.testing.assert_allclose(info["score"], wrong)
+    np.testing.assert_allclose(total, first - wrong, atol=1e-12)
+
+
+def test_maps_show_the_nearest_measurement_and_average_repeats():
+    env = make()
+    a = play(env, (2, 3, 0))[0][0]
+    maps = a[: 5 * CELLS].reshape(5, 24, 24)
+    assert np.ptp(maps[0]) == 0  # one measurement: it is nearest everywhere
+    i, j = np.indices((24, 24))
+    np.testing.assert_allclose(maps[3], 1 / (1 + np.hypot(i - 2, j - 3)), rtol=1e-6)
+    b = play(env, (20, 20, 1))[0][0][: 5 * CELLS].reshape(5, 24, 24)
+    assert (b[0][:8, :8] == maps[0, 0, 0]).all()
+    assert (b[0][16:, 16:] == b[0, 20, 20]).all()
+    assert b[0, 20, 20] != maps[0, 0, 0]
+    np.testing.assert_allclose(b[4, 20, 20], np.log1p(80) / np.log1p(12_000), rtol=1e-6)
+    first = env._maps[0, 0, 20 * 24 + 20]
+    play(env, (20, 20, 2))
+    assert env._sweeps[0, 20 * 24 + 20] == 380
+    last = env._maps[0, 0, 20 * 24 + 20]
+    assert 0 < last < 1
+    assert last != first
+
+
+def test_a_cold_sample_is_ordered_and_a_hot_one_is_not():
+    env = make(16)
+    observation, *_ = play(env, (6, 0, 2))
+    assert (observation[:, 6 * 24] > 0.9).all()
+    observation, *_ = play(env, (6, 23, 2))
+    assert (observation[:, 6 * 24 + 23] < 0.5).all()
+
+
+def test_shifted_lines_are_rougher():
+    roughness = {}
+    for split in ("test", "shift"):
+        line = make(200, split=split).boundary
+        roughness[split] = np.abs(np.diff(line, 2, axis=1)).mean()
+    assert roughness["shift"] > 2 * roughness["test"]
+
+
+def test_difficulty_is_the_budget():
+    budgets = [make(difficulty=name).budget for name in ("easy", "standard", "hard")]
+    assert budgets == [12_000, 8_000, 5_000]
+
+
+def test_best_knots_interpolate_a_broken_line_exactly():
+    knots = [2, 7, 15, 21]
+    line = np.interp(np.arange(24), knots, [1.2, 3.0, 1.5, 2.0])
+    found = best_knots(np.stack([line, line[::-1]]), np.zeros((2, 24)), 4)
+    np.testing.assert_array_equal(found, [knots, [23 - k for k in knots[::-1]]])
+    costs = np.zeros((1, 24))
+    costs[0, 7] = 1e3
+    assert 7 not in best_knots(line[None], costs, 4)
+
+
+def test_agents_come_in_their_order():
+    """Percent misclassified of common libraries: random, raster, bisection, the true line."""
+    scores = {
+        name: evaluate(ID, name, 64).scores for name in ("random", "raster", "scripted", "expert")
+    }
+    for worse, better in (("random", "raster"), ("raster", "scripted"), ("scripted", "expert")):
+        gain = scores[worse] - scores[better]
+        assert gain.mean() > 2 * gain.std() / np.sqrt(64), (worse, better)
+    # Measured in 500 episodes: see the manual.
+    assert scores["scripted"].mean() == pytest.approx(1.75, abs=0.25)
+    assert scores["expert"].mean() < 1.2
