@@ -67,8 +67,12 @@ SUITES = {
 }
 
 
-def cells(suite: str, seed: int = 0, tasks: Sequence[str] = ()) -> list[Cell]:
+def cells(
+    suite: str, seed: int = 0, tasks: Sequence[str] = (), seeds: int | None = None
+) -> list[Cell]:
     """List the cells of a suite in a fixed order, of all tasks or of those named.
+
+    ``seeds`` replaces the suite's number of training seeds.
 
     Raises
     ------
@@ -78,6 +82,7 @@ def cells(suite: str, seed: int = 0, tasks: Sequence[str] = ()) -> list[Cell]:
     if suite not in SUITES:
         raise ValueError(f"suite = {suite!r} is not one of {', '.join(map(repr, SUITES))}")
     plan = SUITES[suite]
+    repeats = seeds or plan.seeds
     found = []
     for task in TASKS.values():
         if tasks and task.id not in tasks:
@@ -92,6 +97,6 @@ def cells(suite: str, seed: int = 0, tasks: Sequence[str] = ()) -> list[Cell]:
                     steps = hyperparameters(task.id, track.name, agent)["steps"]
                 else:
                     steps = plan.steps.get((task.id, track.name, agent), 0)
-                for s in range(seed, seed + plan.seeds if steps else seed):
+                for s in range(seed, seed + repeats if steps else seed):
                     found.append(Cell(task.id, track.name, agent, s, steps, episodes))
     return found

@@ -173,13 +173,16 @@ def benchmark(
     out: Annotated[Path, typer.Option(help="Folder of the result files.")] = Path("runs/benchmark"),
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
     seed: Seed = 0,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Training seeds a learner; default: the suite's.")
+    ] = None,
 ) -> None:
     """Run a suite; finished cells are kept, so that a second start goes on."""
     from mattergym.benchmarks.run import run
     from mattergym.benchmarks.sweep import cells
 
     try:
-        plan = cells(suite, seed, [_task(name).id for name in task or ()])
+        plan = cells(suite, seed, [_task(name).id for name in task or ()], seeds)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     with _bar() as bar:
