@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
 import numpy as np
 
 from mattergym.agents.base import Agent
+from mattergym.agents.corrector_analyst import read_ronchigrams, reading_error
 from mattergym.envs.stem.corrector import (
     COUPLING,
     DRIFT,
@@ -54,10 +56,17 @@ def bounded_least_squares(
 
 
 class ReadingAgent(Agent):
-    """Acts on a reading of the twelve aberrations: measured ones."""
+    """Acts on a reading of the twelve aberrations: measured, or read off the Ronchigram."""
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        self._imaging = isinstance(env.single_observation_space, gym.spaces.Dict)
+        self.noise = reading_error() if self._imaging else NOISE
 
     def readings(self, observation: Any) -> NDArray[np.float64]:
         """Return aberrations in rad, (B, 12)."""
+        if self._imaging:
+            return read_ronchigrams(observation["ronchigram"][:, 0])
         reading: NDArray[np.float64] = READING_SCALE * observation[:, :COMPONENTS].astype(float)
         return reading
 
@@ -91,7 +100,8 @@ class LowOrdersFirst(ReadingAgent):
 
     name = "scripted"
     gain = 0.7
-    gates = 2.5 * NOISE
+    # In standard deviations of a reading.
+    gates = 2.5
 
     def predict(
         self,
@@ -102,7 +112,7 @@ class LowOrdersFirst(ReadingAgent):
     ) -> tuple[NDArray[Any], Any]:
         """Correct one order."""
         reading = self.readings(observation)
-        outside = np.abs(reading) > self.gates
+        outside = np.abs(reading) > self.gates * self.noise
         order = np.where(outside, COMPONENT_ORDER, COMPONENT_ORDER.max() + 1).min(axis=1)
         chosen = (COMPONENT_ORDER == order[:, None]) | (order > COMPONENT_ORDER.max())[:, None]
         return self.act(-self.gain * reading * chosen), None
@@ -144,12 +154,13 @@ class KalmanCorrector(ReadingAgent):
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
         """Update the belief by the last change and its reading, and act on it."""
-        lanes = len(observation)
+        panel = observation["panel"] if self._imaging else observation[:, COMPONENTS:]
+        lanes = len(panel)
         mean, covariance = self._prior(lanes)
         if state is not None:
             known = np.ones(lanes, np.bool_) if episode_start is None else ~episode_start
             mean[known], covariance[known] = state[0][known], state[1][known]
-        change = MAX_CHANGE * observation[:, COMPONENTS : 2 * COMPONENTS].astype(float)
+        change = MAX_CHANGE * panel[:, :COMPONENTS].astype(float)
         # p += M u: the first row of the transition is (1, u).
         step = np.concatenate([np.ones((lanes, 1)), change], axis=1)
         mean[:, :, 0] = np.einsum("bij,bj->bi", mean, step)
@@ -159,7 +170,7 @@ class KalmanCorrector(ReadingAgent):
         covariance[:, :, :, 0] = mixed
         covariance[:, :, 0, 0] = variance
         column = covariance[:, :, :, 0]
-        gain = column / (variance + NOISE**2)[:, :, None]
+        gain = column / (variance + self.noise**2)[:, :, None]
         surprise = self.readings(observation) - mean[:, :, 0]
         mean = mean + gain * surprise[:, :, None]
         covariance = covariance - gain[:, :, :, None] * column[:, :, None, :]

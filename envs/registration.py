@@ -120,7 +120,24 @@ TASKS: dict[str, TaskInfo] = {
                     ("random", "scripted", "gain-0.4", "kalman", "expert", "ppo"),
                     "Noisy measured aberrations, a tableau of 90 s a step.",
                 ),
+                Track(
+                    "image",
+                    {"observation": "image"},
+                    ("random", "scripted", "gain-0.4", "kalman", "expert"),
+                    "A Ronchigram of amorphous carbon at a known defocus, 3 s a step; all but "
+                    "expert read it by a shipped linear analyst.",
+                ),
             ),
+        ),
+        TaskInfo(
+            id="mattergym/SPMFeedback-v0",
+            title="Tune the feedback loop of a scanning probe on an unknown plant",
+            objective="tune",
+            domain="spm",
+            entry_point="mattergym.envs.spm.feedback:SPMFeedbackEnv",
+            vector_entry_point="mattergym.envs.spm.feedback:SPMFeedbackVectorEnv",
+            horizon=60,
+            tracks=(Track("standard", {}, ("random", "fixed", "scripted", "expert", "ppo")),),
         ),
     )
 }

@@ -97,8 +97,8 @@ class STEMCorrectorVectorEnv(BatchEnv):
         if self._imaging:
             space = spaces.Dict(
                 {
-                    "ronchigram": spaces.Box(0, 255, (1, PIXELS, PIXELS), np.uint8),
                     "panel": spaces.Box(floor, panel),
+                    "ronchigram": spaces.Box(0, 255, (1, PIXELS, PIXELS), np.uint8),
                 }
             )
         super().__init__(
@@ -200,7 +200,7 @@ class STEMCorrectorVectorEnv(BatchEnv):
         left = 1.0 - self._steps[:, None] / STEPS
         panel = np.concatenate([self._change / MAX_CHANGE, left], axis=1).astype(np.float32)
         if self._imaging:
-            return {"ronchigram": self._image.copy(), "panel": panel}
+            return {"panel": panel, "ronchigram": self._image.copy()}
         reading = np.clip(self._reading / READING_SCALE, -4.0, 4.0).astype(np.float32)
         return np.concatenate([reading, panel], axis=1)
 

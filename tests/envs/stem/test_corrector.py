@@ -1,0 +1,116 @@
+"""STEMCorrector-v0: its law, its score, and what a defocused Ronchigram tells."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import mattergym  # noqa: F401
+from mattergym.agents import make_agent
+from mattergym.agents.corrector_analyst import read_ronchigrams
+from mattergym.benchmarks.evaluate import evaluate
+from mattergym.envs.stem import corrector as task
+from mattergym.physics.corrector import all_phases, expose_camera, place_patches
+from mattergym.physics.optics import rms_phase, ronchigrams
+
+ID = "mattergym/STEMCorrector-v0"
+
+
+def make(lanes, **kwargs):
+    return gym.make_vec(ID, num_envs=lanes, **kwargs).unwrapped
+
+
+def test_starts_are_far_from_the_goal_and_readings_noisy():
+    env = make(1000)
+    observation, info = env.reset(seed=0)
+    assert np.median(env.strehl) == pytest.approx(0.05, abs=0.015)
+    assert info["is_success"].mean() < 0.01
+    error = task.READING_SCALE * observation[:, :12] - env._phases
+    np.testing.assert_allclose(error.std(axis=0), task.NOISE, rtol=0.1)
+
+
+def test_one_radian_in_nanometres():
+    # 2 pi / lambda alpha^(n+1) / (n+1) at 60 kV and 30 mrad.
+    from mattergym.physics.optics import NAMES, edge_phases
+
+    scale = edge_phases(np.ones((14, 2)), task.VOLTAGE, task.APERTURE)[:, 0]
+    for name, nanometres in (("C10", 1.72), ("C21", 86.0), ("C30", 3.8e3)):
+        assert 0.1 / scale[NAMES.index(name)] == pytest.approx(nanometres, rel=0.01)
+
+
+def test_rewards_telescope():
+    env = make(8, autoreset_mode="Disabled")
+    env.reset(seed=1)
+    start = rms_phase(all_phases(env._phases))
+    env.action_space.seed(0)
+    total = np.zeros(8)
+    for _ in range(5):
+        total += env.step(env.action_space.sample())[1]
+    end = rms_phase(all_phases(env._phases))
+    wanted = np.log((start + task.SOFTENING) / (end + task.SOFTENING)) - 5 * task.STEP_PRICE
+    np.testing.assert_allclose(total, wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize("observation", ["features", "image"])
+def test_score_is_seconds_to_success(observation):
+    records = evaluate(ID, "expert", 16, num_envs=16, env_kwargs={"observation": observation})
+    assert records.success.all()
+    np.testing.assert_array_equal(records.scores, records.elapsed_s)
+    lost = evaluate(ID, "random", 8, num_envs=8, env_kwargs={"observation": observation})
+    budget = make(1, observation=observation).budget_s
+    assert (lost.scores > 1.2 * budget).all()
+    assert (lost.scores <= 2.0 * budget).all()
+
+
+def test_agents_stand_in_order():
+    scores = {
+        name: evaluate(ID, name, 200, num_envs=200) for name in ("scripted", "gain-0.4", "kalman")
+    }
+    assert scores["scripted"].success.mean() == pytest.approx(0.88, abs=0.07)
+    assert scores["gain-0.4"].success.mean() > 0.97
+    assert scores["kalman"].success.mean() > 0.97
+    medians = [np.median(records.length[records.success]) for records in scores.values()]
+    assert medians[0] > 15
+    assert medians[1] == pytest.approx(11, abs=2)
+    assert medians[2] == pytest.approx(8, abs=2)
+
+
+def test_kalman_belief_is_calibrated():
+    env = make(128)
+    agent = make_agent("kalman", gym.make_vec(ID, num_envs=128))
+    observation, _ = env.reset(seed=3)
+    state, start = None, np.ones(128, bool)
+    for _ in range(4):
+        action, state = agent.predict(observation, state, start)
+        phases, coupling = env._phases.copy(), env._coupling.copy()
+        observation, _, ended, *_ = env.step(action)
+        start = ended
+        if ended.any():
+            break
+    mean, covariance = state
+    deviation = (phases - mean[:, :, 0]) / np.sqrt(covariance[:, :, 0, 0])
+    assert deviation.std() == pytest.approx(1.0, abs=0.1)
+    variance = np.einsum("bijj->bij", covariance)[:, :, 1:]
+    assert ((coupling - mean[:, :, 1:]) / np.sqrt(variance)).std() == pytest.approx(1.0, abs=0.1)
+
+
+def frames(components, defocus, seed):
+    lanes = len(components)
+    rows = np.random.default_rng(seed).integers(1, 2**63, (lanes, 4)).astype(np.uint64)
+    gratings = np.empty((lanes, 64, 64), np.complex64)
+    place_patches(task.film_of("test"), rows, gratings)
+    intensity = ronchigrams(all_phases(components) + defocus, gratings, task.STEP)
+    image = np.empty(intensity.shape, np.uint8)
+    expose_camera(intensity, 100.0, 0.5, 8.0, 3.0, rows, image)
+    return image
+
+
+def test_analyst_reads_signs_from_defocused_frames_only():
+    components = np.random.default_rng(5).normal(size=(300, 12)) * task.START
+    for defocus, low, high in ((task.DEFOCUS, 0.80, 1.0), (0.0 * task.DEFOCUS, 0.44, 0.56)):
+        reading = read_ronchigrams(frames(components, defocus, 1))
+        # In focus p and -p give the same frames: compare readings of both.
+        mirrored = read_ronchigrams(frames(-components, defocus, 2))
+        right = np.sign(reading - mirrored) == np.sign(components)
+        assert low < right.mean() < high
