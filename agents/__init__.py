@@ -29,6 +29,9 @@ AGENTS: dict[tuple[str, str], str] = {
     ("mattergym/STEMCorrector-v0", "gain-0.4"): "mattergym.agents.corrector:GainCorrector",
     ("mattergym/STEMCorrector-v0", "kalman"): "mattergym.agents.corrector:KalmanCorrector",
     ("mattergym/STEMCorrector-v0", "expert"): "mattergym.agents.corrector:ExpertCorrector",
+    ("mattergym/SPMFeedback-v0", "fixed"): "mattergym.agents.feedback:FixedFeedback",
+    ("mattergym/SPMFeedback-v0", "scripted"): "mattergym.agents.feedback:ScriptedFeedback",
+    ("mattergym/SPMFeedback-v0", "expert"): "mattergym.agents.feedback:ExpertFeedback",
 }
 
 

@@ -71,6 +71,28 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
         "log_std_init": -1.0,
         "policy_kwargs": {"lstm_hidden_size": 128},
     },
+    ("mattergym/SPMFeedback-v0", "standard", "ppo"): {
+        "steps": 2_000_000,
+        "num_envs": 128,
+        "n_steps": 60,
+        "batch_size": 1920,
+        "n_epochs": 8,
+        "learning_rate": 1e-3,
+        "gamma": 0.9,
+        "gae_lambda": 0.95,
+        "log_std_init": -1.0,
+    },
+    ("mattergym/IsingPhaseMap-v0", "standard", "ppo"): {
+        "steps": 600_000,
+        "num_envs": 64,
+        "n_steps": 64,
+        "batch_size": 1024,
+        "n_epochs": 5,
+        "learning_rate": 5e-4,
+        "gamma": 0.995,
+        "gae_lambda": 0.95,
+        "ent_coef": 0.005,
+    },
 }
 FALLBACK: dict[str, dict[str, Any]] = {
     "ppo": {"steps": 1_000_000, "num_envs": 64, "n_steps": 64, "batch_size": 512},
