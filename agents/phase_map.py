@@ -131,26 +131,52 @@ class ExpertPhaseMap(PlanAgent):
     """Knows the boundary and measures along it, where that helps the reconstruction most.
 
     A little below Tc, where the lattice relaxes fast, one long measurement places Tc twice as
-    well as at Tc itself. The compositions are those that interpolate the boundary best.
+    well as at Tc itself. The compositions are those that interpolate the boundary best; what is
+    left of the budget goes to where the reconstruction is worst.
     """
 
     name = "expert"
     knows: ClassVar[str] = "hidden"
-    count = 9
+    count = 8
     fidelity = LONG
     # Mean error of Tc from one long measurement at a relative distance from it, in 3,000 samples.
     distance = np.array([-0.09, -0.07, -0.06, -0.045, -0.03, -0.01, 0.01, 0.03, 0.06])
     error = np.array([0.97, 0.20, 0.030, 0.028, 0.037, 0.053, 0.065, 0.095, 0.17])
 
+    def expected_error(self) -> NDArray[np.float64]:
+        """Error of Tc to expect from one long measurement in each cell, (B, 24, 24)."""
+        unwrapped: Any = self.env.unwrapped
+        return np.interp(
+            TEMPERATURES / unwrapped.boundary[..., None] - 1.0, self.distance, self.error
+        )
+
     def plan(self, lanes: int) -> NDArray[np.intp]:
         """Return the best row of each chosen composition."""
         unwrapped: Any = self.env.unwrapped
-        boundary = unwrapped.boundary
-        distance = TEMPERATURES / boundary[..., None] - 1.0
-        expected = np.interp(distance, self.distance, self.error)
-        columns = best_knots(boundary, expected.min(axis=2) * COMPOSITIONS / self.count, self.count)
+        expected = self.expected_error()
+        weight = COMPOSITIONS / self.count  # compositions that hang on a measured one
+        columns = best_knots(unwrapped.boundary, weight * expected.min(axis=2), self.count)
         rows = np.take_along_axis(expected.argmin(axis=2), columns, axis=1)
         return np.stack([columns, rows], axis=-1)
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Follow the plan, then spend what is left where the estimate is worst."""
+        action, state = super().predict(observation, state, episode_start, deterministic)
+        lanes = np.arange(len(observation))
+        measured = measured_cells(observation)
+        complete = measured[lanes, action[:, 0], action[:, 1]]
+        unwrapped: Any = self.env.unwrapped
+        worst = np.abs(unwrapped.estimate - unwrapped.boundary).argmax(axis=1)
+        expected = np.where(measured, np.inf, self.expected_error())[lanes, worst]
+        repair = np.column_stack([worst, expected.argmin(axis=1)])
+        action[:, :2] = np.where(complete[:, None], repair, action[:, :2])
+        return action, state
 
 
 def best_knots(

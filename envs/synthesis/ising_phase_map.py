@@ -304,7 +304,8 @@ class IsingPhaseMapEnv(SingleEnv):
     Baselines
     ---------
     random, raster (a coarse grid), scripted (bisection in T at every third composition), expert
-    (measures on the true line), ppo.
+    (knows the true line and measures along it, slightly below, then where the estimate is worst),
+    ppo.
 
     References
     ----------

@@ -140,6 +140,6 @@ def test_agents_come_in_their_order():
     for worse, better in (("random", "raster"), ("raster", "scripted"), ("scripted", "expert")):
         gain = scores[worse] - scores[better]
         assert gain.mean() > 2 * gain.std() / np.sqrt(64), (worse, better)
-    # Measured in 500 episodes: see the manual.
+    # Measured in 500 episodes: 10.0, 2.23, 1.77, 0.76.
     assert scores["scripted"].mean() == pytest.approx(1.75, abs=0.25)
-    assert scores["expert"].mean() < 1.2
+    assert scores["expert"].mean() < 0.95
