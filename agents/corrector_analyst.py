@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -49,7 +49,8 @@ def tile_spectra(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     )[:, ::STRIDE, ::STRIDE]
     tiles = tiles - tiles.mean(axis=(3, 4), keepdims=True)
     wave = np.fft.rfft2(tiles * window[:, None] * window)[..., : HIGHEST + 1]
-    power = np.abs(np.delete(wave, slice(HIGHEST + 1, TILE - HIGHEST), axis=-2)) ** 2
+    wave = np.delete(wave, slice(HIGHEST + 1, TILE - HIGHEST), axis=-2)
+    power = wave.real**2 + wave.imag**2
     spectra: NDArray[np.float32] = np.log(power + FLOOR).reshape(len(images), -1)
     return spectra.astype(np.float32)
 
@@ -78,7 +79,8 @@ def reading_error() -> NDArray[np.float64]:
 def simulate(frames: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Spectra (frames, 4459) and true aberrations (frames, 12), at all distances from the goal."""
     lanes = 400
-    env = gym.make_vec("mattergym/STEMCorrector-v0", num_envs=lanes, observation="image").unwrapped
+    made = gym.make_vec("mattergym/STEMCorrector-v0", num_envs=lanes, observation="image")
+    env: Any = made.unwrapped
     generator = np.random.default_rng(seed)
     spectra, truth = [], []
     for batch in range(frames // lanes):
@@ -91,7 +93,7 @@ def simulate(frames: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.fl
     return np.concatenate(spectra), np.concatenate(truth)
 
 
-def fit() -> dict[str, NDArray[np.float64]]:
+def fit() -> dict[str, Any]:
     """Fit the analyst and judge it on frames it has not seen; arrays of the shipped file."""
     spectra, truth = simulate(FRAMES, seed=0)
     mean = spectra.mean(axis=0)

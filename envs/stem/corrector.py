@@ -311,14 +311,22 @@ class STEMCorrectorEnv(SingleEnv):
 
     Baselines
     ---------
-    random; scripted (low orders first: gain 0.7 on the lowest order that is out of its gates);
-    gain-0.4 (all knobs); kalman (learns the coupling on line); ppo, rppo; expert (knows phases and
-    coupling). On images, scripted and gain-0.4 read the aberrations by a shipped linear analyst.
+    | agent | features: success, median steps | image: success, median steps |
+    |---|---|---|
+    | random | 0 | 0 |
+    | scripted: gain 0.7 on the lowest order that is out of its gates | 0.90, 21 | 0.99, 13 |
+    | gain-0.4: all knobs | 1.00, 10 | 1.00, 10 |
+    | kalman: learns the coupling on line | 1.00, 7 | 0.96, 6 |
+    | ppo, 3 million steps | 1.00, 10 | |
+    | expert: knows phases and coupling | 1.00, 1 | 1.00, 1 |
+
+    Test split, 400 and 200 episodes. On images all but expert read the aberrations by a shipped
+    linear analyst, whose errors shrink towards the goal; kalman takes them as constant.
 
     References
     ----------
     Krivanek, O. L., Dellby, N. & Lupini, A. R. (1999), Ultramicroscopy 78, 1.
-    Pattison, A. J. et al. (2025), BEACON: automated aberration correction of STEM.
+    Pattison, A. J. et al. (2025), npj Comput. Mater.; arXiv:2410.14873 (BEACON).
     Schnitzer, N., Sung, S. H. & Hovden, R. (2020), Microsc. Microanal. 26, 921 (Ronchigrams).
 
     Version History
