@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -54,7 +55,7 @@ def _pytemlib(pixels: int) -> Callable[[], Any]:
 
     table = probe_tools.get_target_aberrations("NionUS200", VOLTAGE)
     table["FOV"] = pixels * 0.02  # nm
-    return lambda: probe_tools.get_ronchigram(pixels, table)
+    return partial(probe_tools.get_ronchigram, pixels, table)
 
 
 def section() -> Section:
@@ -69,11 +70,11 @@ def section() -> Section:
         gratings = np.exp(1j * film)[None]
         name = f"Ronchigram {n} x {n}" + (f", batch of {lanes}" if lanes > 1 else "")
         contestants[name] = _timed(
-            lambda p=phases, g=gratings, s=step: optics.ronchigrams(p, g, s), lanes * n * n
+            partial(optics.ronchigrams, phases, gratings, step), lanes * n * n
         )
         if n == 256:
             contestants["plain numpy, complex128, 256 x 256"] = _timed(
-                lambda p=phases[0], g=gratings[0], s=step: plain_ronchigram(p, g, s), n * n
+                partial(plain_ronchigram, phases[0], gratings[0], step), n * n
             )
     ours = "Ronchigram 256 x 256"
     ratios = [Ratio("plain numpy / ours", "plain numpy, complex128, 256 x 256", ours)]
