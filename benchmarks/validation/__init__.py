@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mattergym.benchmarks.validation import ising, optics
+from mattergym.benchmarks.validation import ising, optics, probe
 from mattergym.benchmarks.validation.check import Check
 
-VALIDATIONS = (ising, optics)
+VALIDATIONS = (ising, optics, probe)
 
 __all__ = ["Check", "run"]
 

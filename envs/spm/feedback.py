@@ -10,7 +10,7 @@ from numba import njit
 
 from mattergym.envs.base import BatchEnv, SingleEnv
 from mattergym.envs.instruments import Parameter
-from mattergym.envs.rendering import add_status_strip, image_to_rgb, write_text
+from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb, write_text
 from mattergym.envs.spm.instrument import ScanningProbe
 from mattergym.physics import probe
 from mattergym.physics.rng import uniform
@@ -249,9 +249,10 @@ class SPMFeedbackVectorEnv(BatchEnv):
         done = int(self._steps[lane]) + 1
         level = np.median(self._image[lane], axis=1, keepdims=True)
         shown = (self._image[lane] - level)[:LINES]
-        image = np.repeat(np.where(np.arange(LINES)[:, None] < done, shown, 0.0), 2, axis=0)
-        limit = max(float(np.percentile(np.abs(image[: 2 * done]), 99.0)), 0.5)
-        picture = image_to_rgb(image, -limit, limit, cmap="afmhot", size=240)
+        image = np.where(np.arange(LINES)[:, None] < done, shown, 0.0)
+        limit = max(float(np.percentile(np.abs(image[:done]), 99.0)), 0.5)
+        picture = image_to_rgb(image, -limit, limit, cmap="afmhot", size=3 * LINES)
+        add_scale_bar(picture, 60, "100 nm")
         panel = np.full((144, picture.shape[1], 3), 16, np.uint8)
         trace, retrace, error = self._images[lane]
         middle = np.median(trace)
