@@ -13,14 +13,16 @@ from mattergym.envs.instruments import Furnace, Parameter
 from mattergym.envs.objectives import switch_entropy
 from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
 from mattergym.envs.validation import checked_choice
-from mattergym.physics.ising import spin_sums, sweep_uniform
+from mattergym.physics.ising_bits import batch_planes, sweep_batch
 from mattergym.physics.ising_free_energy import log_partition_function, table
+from mattergym.physics.ising_planes import VECTOR, tiling, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIZE = 32
 SITES = SIZE * SIZE
+ACROSS = tiling(SIZE).across
 TEMPERATURE = Parameter("temperature", 0.05, 12.0, "J/kB")
 FIELD = Parameter("field", -10.0, 10.0, "J")
 T_LOW, T_HIGH, H_HIGH = TEMPERATURE.low, TEMPERATURE.high, FIELD.high
@@ -29,7 +31,7 @@ END_TEMPERATURE, END_FIELD = 0.7, 1.0
 SWEEPS = {"easy": 200, "standard": 100, "hard": 50}
 SUCCESS_MAGNETIZATION = 0.9
 # Rows of the state, one column a lane.
-T, H, J, STEP, SIGMA = range(5)
+T, H, J, STEP, SIGMA, LOG_Z = range(6)
 
 
 @njit(cache=True)
@@ -41,7 +43,7 @@ def lattice_energy(sums: Any, coupling: float, field: float) -> float:
 @njit(cache=True)
 def reverse_one_sweep(
     action: Any,
-    spins: Any,
+    planes: Any,
     streams: Any,
     state: Any,
     sums: Any,
@@ -54,9 +56,10 @@ def reverse_one_sweep(
 ) -> None:
     """Switch T and h, sweep once, and keep the books, for every lane.
 
-    action float32 (B, 2); spins int8 (B, L, L); streams uint64 (B, 4); state float64 (5, B) with
-    rows T, h, J, step, sigma; sums int64 (B, 3); ledger float64 (5, B); excess as
-    ising_free_energy.table; reward, final_reward float64 (B,); terminated bool (B,).
+    action float32 (B, 2); planes as of ising_bits.batch_planes; streams uint64 (B, 4); state
+    float64 (6, B) with rows T, h, J, step, sigma, ln Z / N; sums int64 (B, 3); ledger float64
+    (5, B); excess as ising_free_energy.table; reward, final_reward float64 (B,); terminated bool
+    (B,).
     """
     for b in range(action.shape[0]):
         t_old, h_old, coupling = state[T, b], state[H, b], state[J, b]
@@ -68,18 +71,16 @@ def reverse_one_sweep(
             lattice_energy(sums[b], coupling, h),
             t,
         )
-        potential = SITES * (
-            log_partition_function(t, h, coupling, excess)
-            - log_partition_function(t_old, h_old, coupling, excess)
-        )
+        log_z = log_partition_function(t, h, coupling, excess)
+        potential = SITES * (log_z - state[LOG_Z, b])
+        state[LOG_Z, b] = log_z
         state[T, b] = t
         state[H, b] = h
         state[STEP, b] += 1.0
         state[SIGMA, b] += switch
         reward[b] = -(switch + potential)
         ledger[0, b] += RAMP_S * abs(t - t_old) + SWEEP_S
-    sweep_uniform(spins, state[T], state[H], state[J], state[J], streams, 1, False)
-    spin_sums(spins, sums)
+    sweep_batch(planes, ACROSS, state[T], state[H], state[J], streams, 1, False, sums)
     for b in range(action.shape[0]):
         t, h, coupling = state[T, b], state[H, b], state[J, b]
         last = switch_entropy(
@@ -91,15 +92,22 @@ def reverse_one_sweep(
         terminated[b] = state[STEP, b] >= horizon
         final_reward[b] = 0.0
         if terminated[b]:
-            potential = SITES * (
-                log_partition_function(END_TEMPERATURE, END_FIELD, coupling, excess)
-                - log_partition_function(t, h, coupling, excess)
-            )
+            log_z = log_partition_function(END_TEMPERATURE, END_FIELD, coupling, excess)
+            potential = SITES * (log_z - state[LOG_Z, b])
             final_reward[b] = -(last + potential)
             reward[b] += final_reward[b]
         # The score of an unfinished episode is what switching to the end point now would give.
         ledger[2, b] = state[SIGMA, b] + last
         ledger[4, b] = 1.0 if sums[b, 0] > SUCCESS_MAGNETIZATION * SITES else 0.0
+
+
+@njit(cache=True)
+def start_log_partition(coupling: Any, excess: Any) -> Any:
+    """Compute ln Z / N at the starting point for couplings float64 (n,)."""
+    out = np.empty(coupling.shape[0])
+    for k in range(coupling.shape[0]):
+        out[k] = log_partition_function(END_TEMPERATURE, -END_FIELD, coupling[k], excess)
+    return out
 
 
 @njit(cache=True)
@@ -140,9 +148,9 @@ class IsingReversalVectorEnv(BatchEnv):
         self._full = full
         self._horizon = SWEEPS[self.difficulty]
         self.instrument = Furnace(TEMPERATURE, FIELD, self._horizon)
-        self._spins = np.empty((num_envs, SIZE, SIZE), np.int8)
+        self._planes = batch_planes(num_envs, SIZE)
         self._sums = np.empty((num_envs, 3), np.int64)
-        self._state = np.zeros((5, num_envs))
+        self._state = np.zeros((6, num_envs))
 
     _configuration = BatchEnv._configuration | {"observation", "_full", "_horizon"}
 
@@ -153,8 +161,10 @@ class IsingReversalVectorEnv(BatchEnv):
 
     @property
     def spins(self) -> NDArray[np.int8]:
-        """Copy of the lattices, int8 (B, 32, 32)."""
-        return self._spins.copy()
+        """The lattices, a fresh int8 (B, 32, 32)."""
+        spins = np.empty((self.num_envs, SIZE, SIZE), np.int8)
+        unpack(self._planes, ACROSS, spins)
+        return spins
 
     def action_of(
         self, temperature: NDArray[np.float64] | float, field: NDArray[np.float64] | float
@@ -164,7 +174,7 @@ class IsingReversalVectorEnv(BatchEnv):
         return np.stack(np.broadcast_arrays(*pair), axis=-1)
 
     def _reset(self, lanes: NDArray[np.intp]) -> None:
-        self._spins[lanes] = -1
+        self._planes[lanes // VECTOR, ..., lanes % VECTOR] = 0  # all spins down
         self._sums[lanes] = (-SITES, SITES, SITES)
         self._state[:, lanes] = 0.0
         self._state[T, lanes] = END_TEMPERATURE
@@ -173,6 +183,7 @@ class IsingReversalVectorEnv(BatchEnv):
         if self.split == "shift":
             for lane in lanes:
                 self._state[J, lane] = self.generator(lane).uniform(1.1, 1.3)
+        self._state[LOG_Z, lanes] = start_log_partition(self._state[J, lanes], table())
         # Switching to the end point at once: the field does 2 N h / T of work on dead spins.
         self.ledger.table[2, lanes] = 2.0 * SITES * END_FIELD / END_TEMPERATURE
 
@@ -183,7 +194,7 @@ class IsingReversalVectorEnv(BatchEnv):
         terminated = np.empty(self.num_envs, np.bool_)
         reverse_one_sweep(
             action,
-            self._spins,
+            self._planes,
             self.streams,
             self._state,
             self._sums,
@@ -211,7 +222,7 @@ class IsingReversalVectorEnv(BatchEnv):
         ]
 
     def _render(self, lane: int) -> NDArray[np.uint8]:
-        frame = image_to_rgb(self._spins[lane], -1.0, 1.0, size=256)
+        frame = image_to_rgb(self.spins[lane], -1.0, 1.0, size=256)
         add_scale_bar(frame, 8 * frame.shape[0] // SIZE, "8 sites")
         t, h = self._state[T, lane], self._state[H, lane]
         m = self._sums[lane, 0] / SITES
@@ -298,7 +309,7 @@ class IsingReversalEnv(SingleEnv):
 
     Version History
     ---------------
-    v0: initial version.
+    v0: initial version. Since the bit-sliced kernel the random stream is another, the law the same.
     """
 
     batch_class = IsingReversalVectorEnv
