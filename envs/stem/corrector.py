@@ -316,12 +316,12 @@ class STEMCorrectorEnv(SingleEnv):
     | random | 0 | 0 |
     | scripted: gain 0.7 on the lowest order that is out of its gates | 0.90, 21 | 0.99, 13 |
     | gain-0.4: all knobs | 1.00, 10 | 1.00, 10 |
-    | kalman: learns the coupling on line | 1.00, 7 | 0.96, 6 |
+    | kalman: learns the coupling on line | 1.00, 7 | 1.00, 6 |
     | ppo, 3 million steps | 1.00, 10 | |
     | expert: knows phases and coupling | 1.00, 1 | 1.00, 1 |
 
-    Test split, 400 and 200 episodes. On images all but expert read the aberrations by a shipped
-    linear analyst, whose errors shrink towards the goal; kalman takes them as constant.
+    Test split, 400 episodes. On images all but expert read the aberrations by a shipped linear
+    analyst.
 
     References
     ----------
