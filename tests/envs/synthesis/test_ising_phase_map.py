@@ -9,7 +9,7 @@ import pytest
 import mattergym  # noqa: F401
 from mattergym.agents.phase_map import best_knots
 from mattergym.benchmarks.evaluate import evaluate
-from mattergym.envs.synthesis.ising_phase_map import CELLS, TEMPERATURES
+from mattergym.envs.synthesis.ising_phase_map import CELLS, TEMPERATURES, record, write_maps
 
 ID = "mattergym/IsingPhaseMap-v0"
 STEP = TEMPERATURES[1] - TEMPERATURES[0]
@@ -93,12 +93,26 @@ def test_maps_show_the_nearest_measurement_and_average_repeats():
     assert (b[0][16:, 16:] == b[0, 20, 20]).all()
     assert b[0, 20, 20] != maps[0, 0, 0]
     np.testing.assert_allclose(b[4, 20, 20], np.log1p(80) / np.log1p(12_000), rtol=1e-6)
-    first = env._maps[0, 0, 20 * 24 + 20]
-    play(env, (20, 20, 2))
-    assert env._sweeps[0, 20 * 24 + 20] == 380
-    last = env._maps[0, 0, 20 * 24 + 20]
-    assert 0 < last < 1
-    assert last != first
+
+
+@pytest.mark.parametrize("add", [record, record.py_func], ids=["compiled", "python"])
+def test_repeated_cells_are_averaged_by_sweeps(add):
+    maps, sweeps = np.zeros((2, 3, CELLS)), np.zeros((2, CELLS), np.int64)
+    nearest = np.full((2, CELLS), -1)
+    cell = np.array([30, 31])
+    for weight, values in ((20, (0.9, 4.0, -1.0)), (300, (0.5, 8.0, -3.0))):
+        add(cell, np.array([weight, 0]), np.tile(values, (2, 1)), maps, sweeps, nearest)
+    assert sweeps[0, 30] == 320
+    np.testing.assert_allclose(maps[0, :, 30], (168 / 320, 2480 / 320, -920 / 320))
+    assert (nearest[0] == 30).all()
+    # Without a measured sweep nothing is recorded.
+    assert not maps[1].any()
+    assert (nearest[1] == -1).all()
+    out = np.empty((2, 5 * CELLS), np.float32)
+    plain = out.copy()
+    write_maps(maps, sweeps, nearest, out)
+    write_maps.py_func(maps, sweeps, nearest, plain)
+    np.testing.assert_allclose(out, plain, rtol=1e-6)
 
 
 def test_a_cold_sample_is_ordered_and_a_hot_one_is_not():
