@@ -170,6 +170,9 @@ def benchmark(
     task: Annotated[
         list[str] | None, typer.Option(help="Only this task; may be repeated. Default: all.")
     ] = None,
+    agent: Annotated[
+        list[str] | None, typer.Option(help="Only this agent; may be repeated. Default: all.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the result files.")] = Path("runs/benchmark"),
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
     seed: Seed = 0,
@@ -183,6 +186,7 @@ def benchmark(
 
     try:
         plan = cells(suite, seed, [_task(name).id for name in task or ()], seeds)
+        plan = [cell for cell in plan if not agent or cell.agent in agent]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     with _bar() as bar:
