@@ -75,6 +75,13 @@ def steady_loss(
 ERROR = 3 * task.OBSERVED_PIXELS
 
 
+def starting(lanes: int, state: Any, episode_start: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Lanes whose episode starts, bool (B,): all without a state, none unless told."""
+    if state is None:
+        return np.ones(lanes, np.bool_)
+    return np.zeros(lanes, np.bool_) if episode_start is None else episode_start
+
+
 class SettingsAgent(Agent):
     """Moves the settings towards wanted ones as fast as the knobs allow."""
 
@@ -123,11 +130,9 @@ class ScriptedFeedback(SettingsAgent):
     ) -> tuple[NDArray[Any], Any]:
         """Search, then leave the settings; the state is (step, ln gain, least rms, done)."""
         lanes = len(observation)
-        if state is None:
-            state = np.zeros((lanes, 4))
-            episode_start = np.ones(lanes, np.bool_)
-        state = state.copy()
-        state[episode_start] = 0.0, np.log(self.first), np.inf, 0.0
+        start = starting(lanes, state, episode_start)
+        state = np.zeros((lanes, 4)) if state is None else state.copy()
+        state[start] = 0.0, np.log(self.first), np.inf, 0.0
         step, gain, least, done = state.T  # views
         searching = (step >= self.settle) & (done == 0.0)
         error = observation[:, ERROR]
@@ -185,9 +190,8 @@ class ExpertFeedback(SettingsAgent):
     ) -> tuple[NDArray[Any], Any]:
         """Search where an episode starts, then go there and stay."""
         lanes = len(observation)
-        if state is None:
-            state = np.zeros((lanes, 4))
-            episode_start = np.ones(lanes, np.bool_)
-        for lane in np.flatnonzero(episode_start):
+        start = starting(lanes, state, episode_start)
+        state = np.zeros((lanes, 4)) if state is None else state.copy()
+        for lane in np.flatnonzero(start):
             state[lane] = self.optimum(int(lane))
         return self.towards(state), state
