@@ -18,7 +18,7 @@ from mattergym.envs.stem.corrector import (
     START,
 )
 from mattergym.physics.corrector import COMPONENT_ORDER, COMPONENTS, PART, TERM, coupling_law
-from mattergym.physics.optics import wavefront_gram
+from mattergym.physics.probe_quality import wavefront_gram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mattergym.benchmarks.validation.check import Check
-from mattergym.physics import optics
+from mattergym.physics import optics, probe_quality
 
 VOLTAGE, APERTURE = 60e3, 0.030
 
@@ -48,11 +48,11 @@ def _probes(directory: Path, quick: bool) -> list[Check]:
     pixels, sampling = (1024, 0.08)
     airy = float(optics.wavelength(VOLTAGE)) / APERTURE
     perfect = optics.probes(np.zeros((1, 14, 2)), VOLTAGE, APERTURE, pixels, sampling)
-    width = float(optics.fwhm(perfect, sampling)[0]) / airy
+    width = float(probe_quality.fwhm(perfect, sampling)[0]) / airy
     lam, cs = float(optics.wavelength(200e3)), 1e7
     scherzer = 1.34 * (lam / cs) ** 0.25
     lens = optics.coefficients(C30=[cs], C10=[-0.87 * np.sqrt(cs * lam)])
-    ratio = float(optics.strehl(optics.edge_phases(lens, 200e3, scherzer))[0])
+    ratio = float(probe_quality.strehl(optics.edge_phases(lens, 200e3, scherzer))[0])
     checks = [
         Check("FWHM of the perfect probe", width, 0.515, 0.002, "lambda/alpha", "Airy pattern"),
         Check("sum of a probe", float(perfect.sum()), 1.0, 1e-5, "1", "definition"),
@@ -64,7 +64,7 @@ def _probes(directory: Path, quick: bool) -> list[Check]:
         phases[lane, optics.NAMES.index(name), 0] = 4.0
     scale = optics.edge_phases(np.ones((14, 2)), VOLTAGE, APERTURE)
     images = optics.probes(phases / scale, VOLTAGE, APERTURE, 256 if quick else 512, 0.08)
-    strehl = optics.strehl(phases)
+    strehl = probe_quality.strehl(phases)
     half = images.shape[1] // 2
     part = slice(half - 64, half + 64)
     figure = Figure(figsize=(9, 5), layout="constrained")

@@ -28,6 +28,7 @@ from mattergym.physics.corrector import (
     place_patches,
     turn_knobs,
 )
+from mattergym.physics.probe_quality import rms_phase, strehl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,8 +152,8 @@ class STEMCorrectorVectorEnv(BatchEnv):
         """Judge some lanes, read their tableau or expose the camera."""
         phases = all_phases(self._phases[lanes])
         streams = self.streams[lanes]
-        self._strehl[lanes] = optics.strehl(phases)
-        self._rms[lanes] = optics.rms_phase(phases)
+        self._strehl[lanes] = strehl(phases)
+        self._rms[lanes] = rms_phase(phases)
         if self._imaging:
             gratings = np.empty((len(lanes), PIXELS, PIXELS), np.complex64)
             place_patches(self._film, streams, gratings)
@@ -289,9 +290,9 @@ class STEMCorrectorEnv(SingleEnv):
 
     Success and score
     -----------------
-    Success: true Strehl ratio (tilt removed, see ``mattergym.physics.optics.strehl``) of at least
-    0.8. Score: seconds to success, to be minimised. An episode without success scores its budget
-    times (2 - Strehl).
+    Success: true Strehl ratio (tilt removed; ``mattergym.physics.probe_quality.strehl``) of at
+    least 0.8. Score: seconds to success, to be minimised. An episode without success scores its
+    budget times (2 - Strehl).
 
     Starting State
     --------------

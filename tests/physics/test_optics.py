@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mattergym.physics import optics
+from mattergym.physics import optics, probe_quality
 
 VOLTAGE, APERTURE = 60e3, 0.030
 
@@ -91,7 +91,7 @@ def test_pupil_kernel_is_the_readable_formula():
 def test_kernels_run_as_plain_python():
     n = 8
     phases, step = random_phases(2), 2.2 / n
-    turns = optics._turns(phases)
+    turns = optics.chi_turns(phases)
     axis = (np.fft.fftfreq(n) * n * step).astype(np.float32)
     for kernel in (optics.fill_pupils, optics.fill_pupils.py_func):
         pupil = np.empty((2, n, n), np.complex64)
@@ -110,10 +110,10 @@ def test_kernels_run_as_plain_python():
     np.testing.assert_allclose(
         compiled, np.fft.fftshift(np.abs(waves) ** 2, axes=(1, 2)), rtol=1e-5, atol=1e-7
     )
-    x, t, w, v = optics._aperture_nodes()
+    x, t, w, v = probe_quality._aperture_nodes()
     a, b = np.empty((2, 2))
-    optics.sum_waves(turns, x, t.astype(np.float32), w, v, a)
-    optics.sum_waves.py_func(turns, x, t.astype(np.float32), w, v, b)
+    probe_quality.sum_waves(turns, x, t.astype(np.float32), w, v, a)
+    probe_quality.sum_waves.py_func(turns, x, t.astype(np.float32), w, v, b)
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7)
 
 
@@ -130,9 +130,9 @@ def test_width_of_the_perfect_probe():
     probe = optics.probes(np.zeros((1, 14, 2)), VOLTAGE, APERTURE, 1024, sampling)
     assert probe.sum() == pytest.approx(1.0, abs=1e-5)
     airy = optics.wavelength(VOLTAGE) / APERTURE
-    assert optics.fwhm(probe, sampling)[0] / airy == pytest.approx(0.515, abs=0.002)
+    assert probe_quality.fwhm(probe, sampling)[0] / airy == pytest.approx(0.515, abs=0.002)
     # Half of an Airy pattern's light is inside v = 1.679: 1 - J0^2 - J1^2 = 1/2 at 0.2673 lambda.
-    assert optics.d50(probe, sampling)[0] / airy == pytest.approx(0.535, abs=0.015)
+    assert probe_quality.d50(probe, sampling)[0] / airy == pytest.approx(0.535, abs=0.015)
 
 
 def test_strehl_of_scherzers_conditions():
@@ -143,30 +143,32 @@ def test_strehl_of_scherzers_conditions():
     assert 1e3 * aperture == pytest.approx(9.48, abs=0.01)
     assert defocus / 10 == pytest.approx(-43.6, abs=0.1)
     lens = optics.coefficients(C30=[cs], C10=[defocus])
-    assert optics.strehl(optics.edge_phases(lens, voltage, aperture))[0] == pytest.approx(
+    assert probe_quality.strehl(optics.edge_phases(lens, voltage, aperture))[0] == pytest.approx(
         0.863, abs=0.002
     )
 
 
 def test_strehl_is_the_probes_peak_and_rms_its_small_limit():
     small = random_phases(6, 0.15)
-    rms = optics.rms_phase(small)
-    np.testing.assert_allclose(optics.strehl(small), np.exp(-(rms**2)), atol=0.01)
+    rms = probe_quality.rms_phase(small)
+    np.testing.assert_allclose(probe_quality.strehl(small), np.exp(-(rms**2)), atol=0.01)
     # Round and even terms move no light sideways: the peak stays on axis.
     even = random_phases(4, 0.5, seed=1)
     even[:, optics.SYMMETRY % 2 == 1] = 0.0
     scale = optics.edge_phases(np.ones((14, 2)), VOLTAGE, APERTURE)
     lens = np.concatenate([np.zeros((1, 14, 2)), even / scale])
     peak = optics.probes(lens, VOLTAGE, APERTURE, 512, 0.1)[:, 256, 256]
-    np.testing.assert_allclose(peak[1:] / peak[0], optics.strehl(even), atol=0.02)
+    np.testing.assert_allclose(peak[1:] / peak[0], probe_quality.strehl(even), atol=0.02)
 
 
 def test_tilt_is_removed():
     # Coma that is balanced by tilt: r^3 cos(phi) has a mean square of 1/8 - 1/9 without its plane.
     phases = np.zeros((1, 14, 2))
     phases[0, optics.NAMES.index("C21"), 1] = 0.3
-    assert optics.rms_phase(phases)[0] == pytest.approx(0.3 * np.sqrt(1 / 8 - 1 / 9), rel=1e-6)
-    assert optics.strehl(phases)[0] == pytest.approx(1 - 0.09 / 72, abs=1e-5)
+    assert probe_quality.rms_phase(phases)[0] == pytest.approx(
+        0.3 * np.sqrt(1 / 8 - 1 / 9), rel=1e-6
+    )
+    assert probe_quality.strehl(phases)[0] == pytest.approx(1 - 0.09 / 72, abs=1e-5)
 
 
 def test_an_empty_film_leaves_the_aperture_and_any_film_the_electrons():
@@ -191,8 +193,10 @@ def test_a_lane_does_not_see_its_batch():
     for lane in (0, 31, 63):
         one = slice(lane, lane + 1)
         assert np.array_equal(optics.ronchigrams(phases[one], gratings[one], 2 / 32), together[one])
-        assert np.array_equal(optics.strehl(phases[one]), optics.strehl(phases)[one])
-        assert np.array_equal(optics.rms_phase(phases[one]), optics.rms_phase(phases)[one])
+        assert np.array_equal(probe_quality.strehl(phases[one]), probe_quality.strehl(phases)[one])
+        assert np.array_equal(
+            probe_quality.rms_phase(phases[one]), probe_quality.rms_phase(phases)[one]
+        )
 
 
 def test_film_has_the_atoms_spectrum():

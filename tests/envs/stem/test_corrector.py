@@ -12,7 +12,8 @@ from mattergym.agents.corrector_analyst import read_ronchigrams
 from mattergym.benchmarks.evaluate import evaluate
 from mattergym.envs.stem import corrector as task
 from mattergym.physics.corrector import all_phases, expose_camera, place_patches
-from mattergym.physics.optics import rms_phase, ronchigrams
+from mattergym.physics.optics import ronchigrams
+from mattergym.physics.probe_quality import rms_phase
 
 ID = "mattergym/STEMCorrector-v0"
 
