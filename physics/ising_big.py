@@ -189,7 +189,7 @@ def _measure_lattice(planes: Any, half: int, sums: Any) -> None:
     flat = planes.reshape(-1)
     odd = (rows + 2) * line
     sites = 128 * rows * half
-    up, unlike_row, unlike_column = 0, 0, 0
+    up, unlike_row, unlike_column = np.int64(0), np.int64(0), np.int64(0)
     part = np.empty(3 * VECTOR, np.uint64)
     for r in range(1, rows + 1):
         beside = 2 * ((r - 1) & 1) - 1

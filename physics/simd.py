@@ -14,9 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from numba import extending
 from numba.core import cgutils, types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import models, overload, register_model
 
+# Compiled code calls an intrinsic without its typing context, which type checkers cannot know.
+intrinsic: Any = extending.intrinsic
 LANES = 8
 _I64 = ir.IntType(64)
 _VECTOR = ir.VectorType(_I64, LANES)

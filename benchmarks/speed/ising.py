@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -121,6 +121,12 @@ def _mcising(size: int, temperature: float) -> Callable[[int], Any]:
     return lambda sweeps: simulation.sweep(sweeps, temperature=temperature)
 
 
+def _int8_sweeps(
+    spins: np.ndarray, t: np.ndarray, h: np.ndarray, j: np.ndarray, streams: np.ndarray, sweeps: int
+) -> None:
+    sweep_uniform(spins, t, h, j, j, streams, sweeps, False)
+
+
 def _one_by_one(step: Callable[[], Any]) -> Callable[[int], None]:
     def sweeps(count: int) -> None:
         for _ in range(count):
@@ -142,21 +148,13 @@ def section() -> Section:
         big, metropolis = BigLattice(spins[0]), BigLattice(spins[0])
         states, more_states = _streams(BIG_STREAMS), _streams(BIG_STREAMS)
         textbook, bits, c = f"textbook{at}", f"bit-sliced{at}", f"C, gcc -O3{at}"
-        contestants[textbook] = _timed(
-            lambda n, s=plain: textbook_sweeps(s, 1.0 / t, n), sites, 0.035
-        )
+        contestants[textbook] = _timed(partial(textbook_sweeps, plain, 1.0 / t), sites, 0.035)
         contestants[f"int8 table{at}"] = _timed(
-            lambda n, s=table_spins, r=stream: sweep_uniform(
-                s, t * one, zero, one, one, r, n, False
-            ),
-            sites,
-            0.37,
+            partial(_int8_sweeps, table_spins, t * one, zero, one, stream), sites, 0.37
         )
-        contestants[bits] = _timed(lambda n, b=big, r=states: b.sweep(t, 0.0, r, n), sites, 20.0)
+        contestants[bits] = _timed(partial(big.sweep, t, 0.0, states), sites, 20.0)
         contestants[f"bit-sliced Metropolis{at}"] = _timed(
-            lambda n, b=metropolis, r=more_states: b.sweep(t, 0.0, r, n, 1.0, "metropolis"),
-            sites,
-            20.0,
+            partial(metropolis.sweep, t, 0.0, more_states, rule="metropolis"), sites, 20.0
         )
         ratios.append(
             Ratio(f"bit-sliced / textbook{at}", bits, textbook, 500.0 if size == 1024 else None)
