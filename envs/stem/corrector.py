@@ -319,6 +319,7 @@ class STEMCorrectorEnv(SingleEnv):
     | gain-0.4: all knobs | 1.00, 10 | 1.00, 10 |
     | kalman: learns the coupling on line | 1.00, 7 | 1.00, 6 |
     | ppo, 3 million steps | 1.00, 10 | |
+    | rppo, 1.5 million steps | 1.00, 13 | |
     | expert: knows phases and coupling | 1.00, 1 | 1.00, 1 |
 
     Test split, 400 episodes. On images all but expert read the aberrations by a shipped linear
