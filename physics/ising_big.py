@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BIG_STREAMS = 16
-# Levels drawn before anybody asks whether a site is undecided; the fastest of 12..16.
+# Levels drawn before anybody asks whether a site is undecided; 13 and 14 lead of 11..16.
 UNCONDITIONAL = 14
 _PAD = 8
 
