@@ -164,7 +164,7 @@ class SPMFeedbackVectorEnv(BatchEnv):
         engage_tips(lanes, self._surfaces[:, 0, 0], self.settings[:, 2], self._loop)
         self._scan(lanes, np.zeros(self.num_envs, np.int64))
         terms = line_loss(self._statistics, self._plant, self.settings[:, 3])
-        self.ledger.table[2, lanes] = sum(terms.values())[lanes]
+        self.ledger.table[2, lanes] = np.sum(list(terms.values()), axis=0)[lanes]
 
     def _scan(self, lanes: NDArray[np.intp], line: NDArray[np.int64]) -> None:
         """Scan one line, a row index (B,), in some lanes with the present settings."""
@@ -204,7 +204,7 @@ class SPMFeedbackVectorEnv(BatchEnv):
         terms = line_loss(self._statistics, self._plant, rate)
         blunter = self._radius + WEAR_NM * terms["damage"]
         self._radius = np.minimum(blunter, BLUNTEST_NM)
-        loss = sum(terms.values())
+        loss = np.sum(list(terms.values()), axis=0)
         self._losses[np.arange(self.num_envs), np.minimum(self._steps, LINES - 1)] = loss
         done = self._steps + 1
         terminated = done >= LINES
