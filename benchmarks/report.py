@@ -99,10 +99,16 @@ def _films(
     return films
 
 
+def _escaped(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return text.replace("|", "\\|")
+
+
 def _markdown(track: dict[str, Any]) -> list[str]:
     """Table of a track as Markdown lines."""
     header = (
-        f"| agent | knows | score / {track['unit']} (IQM, 95 %) | mean | normalized | success |"
+        f"| agent | knows | score / {_escaped(track['unit'])} (IQM, 95 %) | mean | normalized | "
+        "success |"
     )
     lines = [header, "|---|---|---|---|---|---|"]
     for r in track["rows"]:
@@ -146,7 +152,7 @@ def summarize(directory: Path) -> list[dict[str, Any]]:
 def readme_table(directory: Path) -> str:
     """One Markdown table over all tracks: random, scripted, best of the others, expert."""
     lines = [
-        "| task, track | score | random | scripted | best that learned or searched | expert |",
+        "| task, track | score | random | scripted | best of the others | expert |",
         "|---|---|---|---|---|---|",
     ]
     for entry in summarize(directory):
@@ -157,7 +163,8 @@ def readme_table(directory: Path) -> str:
             best = min(others, key=lambda row: float(row["sort"]), default=None)
             if best is not None:
                 best = {**best, "iqm": f"{best['agent']} {best['iqm']}"}
-            cells = [f"`{name}` {track['track'].name}", f"{track['unit']}, {track['direction']}"]
+            unit = _escaped(track["unit"])
+            cells = [f"`{name}` {track['track'].name}", f"{unit}, {track['direction']}"]
             fixed = [by_agent.get(agent) for agent in FIXED]
             for row in (*fixed[:2], best, fixed[2]):
                 if row is None:

@@ -16,7 +16,8 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[-1][:30])
 def test_readme_block_runs(block):
-    exec(compile(block.replace("64_000", "6_400"), "README.md", "exec"), {})
+    shorter = block.replace("64_000", "6_400").replace("range(100):  # REINFORCE", "range(2):  #")
+    exec(compile(shorter, "README.md", "exec"), {})
 
 
 def test_the_task_table_lists_every_task_and_its_links_lead_somewhere():
