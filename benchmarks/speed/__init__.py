@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 # Modules of this package, each with a function ``section() -> Section``.
-SECTIONS = ("environments", "ising", "optics", "probe")
+SECTIONS = ("environments", "ising", "optics", "poisson", "probe")
 
 
 @dataclass(frozen=True)
