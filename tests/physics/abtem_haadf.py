@@ -1,0 +1,72 @@
+"""Reference HAADF images of abTEM: ``python tests/physics/abtem_haadf.py`` remakes them.
+
+A silicon atom in graphene, multislice with the independent-atom potential, at three voltages
+without aberrations and at 60 kV with some. Needs abTEM 1.0 (and ASE, which it brings).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+FILE = Path(__file__).parent / "data" / "abtem_haadf.npz"
+LATTICE = 2.46  # A
+REPEATS = (5, 3)  # orthogonal cells of LATTICE x sqrt(3) LATTICE
+APERTURE, DETECTOR = 30.0, (80.0, 200.0)  # mrad
+# Voltage in V, aberrations in A.
+CASES = (
+    (60e3, {}),
+    (80e3, {}),
+    (200e3, {}),
+    (60e3, {"C10": -20.0, "C12": 15.0, "phi12": 0.4, "C21": 400.0, "phi21": 1.0, "C30": 2e4}),
+)
+STEP = 0.2  # A between probe positions
+
+
+def sites():
+    """Positions (N, 2) in A, index of the silicon, and edges of the cell in A."""
+    a, b = LATTICE, LATTICE * np.sqrt(3.0)
+    cell = np.array([[0.0, 0.0], [a / 2, b / 6], [a / 2, b / 2], [0.0, 2 * b / 3]])
+    shifts = [(i * a, j * b) for i in range(REPEATS[0]) for j in range(REPEATS[1])]
+    positions = np.concatenate([cell + shift for shift in shifts])
+    edges = np.array([REPEATS[0] * a, REPEATS[1] * b])
+    silicon = np.argmin(((positions - edges / 2) ** 2).sum(axis=1))
+    return positions, silicon, edges
+
+
+def scan_points():
+    """Probe positions along x and y: the middle 7 A of the cell."""
+    _, _, edges = sites()
+    offsets = np.arange(-17, 18) * STEP
+    return edges[0] / 2 + offsets, edges[1] / 2 + offsets
+
+
+def compute():
+    """Fractions of the beam on the detector, (cases, 35, 35), first axis x."""
+    import abtem
+    import ase
+
+    positions, silicon, edges = sites()
+    numbers = np.full(len(positions), 6)
+    numbers[silicon] = 14
+    flat = np.column_stack([positions, np.full(len(positions), 1.0)])
+    atoms = ase.Atoms(numbers, positions=flat, cell=(*edges, 2.0))
+    images = []
+    with abtem.config.set({"diagnostics.progress_bar": False}):
+        potential = abtem.Potential(atoms, sampling=0.03, slice_thickness=2.0).build(lazy=False)
+        x, y = scan_points()
+        scan = abtem.CustomScan(np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2))
+        for voltage, aberrations in CASES:
+            probe = abtem.Probe(
+                energy=voltage, semiangle_cutoff=APERTURE, soft=False, aberrations=aberrations
+            )
+            probe.grid.match(potential)
+            detector = abtem.AnnularDetector(*DETECTOR)
+            signal = probe.scan(potential, scan=scan, detectors=detector, lazy=False, max_batch=64)
+            images.append(np.asarray(signal.array).reshape(len(x), len(y)))
+    return {"images": np.array(images, np.float32)}
+
+
+if __name__ == "__main__":
+    np.savez_compressed(FILE, **compute())
