@@ -29,6 +29,11 @@ AGENTS: dict[tuple[str, str], str] = {
     ("mattergym/STEMCorrector-v0", "gain-0.4"): "mattergym.agents.corrector:GainCorrector",
     ("mattergym/STEMCorrector-v0", "kalman"): "mattergym.agents.corrector:KalmanCorrector",
     ("mattergym/STEMCorrector-v0", "expert"): "mattergym.agents.corrector:ExpertCorrector",
+    ("mattergym/STEMAtomWalk-v0", "scripted"): "mattergym.agents.atom_walk:GreedyWalk",
+    ("mattergym/STEMAtomWalk-v0", "particle-filter"): (
+        "mattergym.agents.atom_walk:ParticleFilterWalk"
+    ),
+    ("mattergym/STEMAtomWalk-v0", "expert"): "mattergym.agents.atom_walk:ExpertWalk",
     ("mattergym/SPMFeedback-v0", "fixed"): "mattergym.agents.feedback:FixedFeedback",
     ("mattergym/SPMFeedback-v0", "scripted"): "mattergym.agents.feedback:ScriptedFeedback",
     ("mattergym/SPMFeedback-v0", "expert"): "mattergym.agents.feedback:ExpertFeedback",

@@ -71,6 +71,18 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
         "log_std_init": -1.0,
         "policy_kwargs": {"lstm_hidden_size": 128},
     },
+    ("mattergym/STEMAtomWalk-v0", "features", "ppo"): {
+        "steps": 8_000_000,
+        "num_envs": 128,
+        "n_steps": 64,
+        "batch_size": 2048,
+        "n_epochs": 6,
+        "learning_rate": 1e-3,
+        "gamma": 0.99,
+        "gae_lambda": 0.95,
+        "log_std_init": -0.5,
+        "policy_kwargs": {"net_arch": [128, 128]},
+    },
     ("mattergym/SPMFeedback-v0", "standard", "ppo"): {
         "steps": 2_000_000,
         "num_envs": 128,

@@ -130,6 +130,29 @@ TASKS: dict[str, TaskInfo] = {
             ),
         ),
         TaskInfo(
+            id="mattergym/STEMAtomWalk-v0",
+            title="Walk a silicon atom through graphene with the beam",
+            objective="make",
+            domain="stem",
+            entry_point="mattergym.envs.stem.atom_walk:STEMAtomWalkEnv",
+            vector_entry_point="mattergym.envs.stem.atom_walk:STEMAtomWalkVectorEnv",
+            horizon=50,
+            tracks=(
+                Track(
+                    "features",
+                    {"observation": "features"},
+                    ("random", "scripted", "particle-filter", "expert", "ppo"),
+                    "The goal, the sublattice and the last eight steps as numbers.",
+                ),
+                Track(
+                    "image",
+                    {"observation": "image"},
+                    ("random", "scripted", "particle-filter", "expert"),
+                    "A HAADF frame about the silicon instead of its sublattice; agents read it.",
+                ),
+            ),
+        ),
+        TaskInfo(
             id="mattergym/SPMFeedback-v0",
             title="Tune the feedback loop of a scanning probe on an unknown plant",
             objective="tune",

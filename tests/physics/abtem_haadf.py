@@ -12,7 +12,7 @@ import numpy as np
 
 FILE = Path(__file__).parent / "data" / "abtem_haadf.npz"
 LATTICE = 2.46  # A
-REPEATS = (5, 3)  # orthogonal cells of LATTICE x sqrt(3) LATTICE
+REPEATS = (10, 6)  # orthogonal cells of LATTICE x sqrt(3) LATTICE
 APERTURE, DETECTOR = 30.0, (80.0, 200.0)  # mrad
 # Voltage in V, aberrations in A.
 CASES = (
@@ -54,13 +54,11 @@ def compute():
     atoms = ase.Atoms(numbers, positions=flat, cell=(*edges, 2.0))
     images = []
     with abtem.config.set({"diagnostics.progress_bar": False}):
-        potential = abtem.Potential(atoms, sampling=0.03, slice_thickness=2.0).build(lazy=False)
+        potential = abtem.Potential(atoms, sampling=0.025, slice_thickness=2.0).build(lazy=False)
         x, y = scan_points()
         scan = abtem.CustomScan(np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2))
         for voltage, aberrations in CASES:
-            probe = abtem.Probe(
-                energy=voltage, semiangle_cutoff=APERTURE, soft=False, aberrations=aberrations
-            )
+            probe = abtem.Probe(energy=voltage, semiangle_cutoff=APERTURE, aberrations=aberrations)
             probe.grid.match(potential)
             detector = abtem.AnnularDetector(*DETECTOR)
             signal = probe.scan(potential, scan=scan, detectors=detector, lazy=False, max_batch=64)

@@ -1,0 +1,134 @@
+"""HAADF images against abTEM's multislice, dose and noise laws."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mattergym.physics import crystals, imaging, optics
+from mattergym.physics.rng import seed_streams
+
+
+def reference_module():
+    path = Path(__file__).parent / "abtem_haadf.py"
+    spec = importlib.util.spec_from_file_location("abtem_haadf", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+REFERENCE = reference_module()
+
+
+def our_image(voltage, aberrations):
+    positions, silicon, _ = REFERENCE.sites()
+    x, y = REFERENCE.scan_points()
+    weights = np.full(len(positions), imaging.cross_section(crystals.CARBON, voltage))
+    weights[silicon] = imaging.cross_section(crystals.SILICON, voltage)
+    lens = optics.coefficients(**aberrations)
+    camera = imaging.Haadf(len(x), REFERENCE.STEP, voltage, 0.030, lens)
+    image = camera(np.arange(1), (positions - (x[0], y[0]))[None], weights[None])[0]
+    return image.T  # first axis x, as the reference
+
+
+def compare_with(images):
+    for (voltage, aberrations), wanted in zip(REFERENCE.CASES, images, strict=True):
+        error = our_image(voltage, aberrations) - wanted
+        print(
+            voltage,
+            np.sqrt((error**2).mean()) / wanted.max(),
+            our_image(voltage, aberrations).max() / wanted.max(),
+        )
+        assert np.sqrt((error**2).mean()) < 0.01 * wanted.max()
+
+
+def test_silicon_in_graphene_is_abtems():
+    with np.load(REFERENCE.FILE) as arrays:
+        compare_with(arrays["images"])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_abtem_itself_still_agrees():
+    pytest.importorskip("abtem")
+    compare_with(REFERENCE.compute()["images"])
+
+
+def streams_of(lanes):
+    return seed_streams(np.arange(lanes, dtype=np.uint64), np.zeros(lanes, np.uint64), 1)
+
+
+def test_a_probe_over_one_atom_gives_back_its_cross_section():
+    camera = imaging.Haadf(128, 0.15, 80e3, 0.030)
+    middle = np.full((1, 1, 2), 63.5 * 0.15)
+    fraction = camera(np.arange(1), middle, np.ones((1, 1)))[0]
+    # What the tails carry beyond the frame: 2/(pi v), v = 2 pi alpha R/lambda (Born & Wolf 8.5.2).
+    v = 2.0 * np.pi * 0.030 * 9.6 / float(optics.wavelength(80e3))
+    assert fraction.sum() * 0.15**2 == pytest.approx(1.0, abs=2.0 / (np.pi * v))
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.07, 0.11), (0.149, 0.05)])
+def test_atoms_between_grid_cells_are_imaged_as_those_on_them(shift):
+    camera = imaging.Haadf(64, 0.15, 60e3, 0.030)
+    weights = np.ones((1, 1))
+    place = np.array([4.65, 4.65]) + shift
+    moved = camera(np.arange(1), place.reshape(1, 1, 2), weights)[0]
+    y, x = np.mgrid[:64, :64] * 0.15
+    assert (moved * x).sum() / moved.sum() == pytest.approx(place[0], abs=0.01)
+    assert (moved * y).sum() / moved.sum() == pytest.approx(place[1], abs=0.01)
+    fine = imaging.Haadf(128, 0.075, 60e3, 0.030)
+    again = fine(np.arange(1), place.reshape(1, 1, 2), weights)[0][::2, ::2]
+    assert np.abs(again - moved).max() < 5e-3 * moved.max()
+
+
+def test_z_contrast_exponents_are_those_of_haadf():
+    for voltage in (60e3, 80e3, 200e3, 300e3):
+        for number in (14, 42, 74):
+            assert 1.5 < imaging.contrast_exponent(6, number, voltage) < 1.95
+
+
+def test_unknown_cross_section_is_named():
+    with pytest.raises(ValueError, match=r"tabulated are Z \[6, 7, 14, 16, 42, 74\]"):
+        imaging.cross_section(79, 60e3)
+
+
+def test_noise_is_poissons_and_snr_grows_as_the_root_of_the_dose():
+    fractions = np.full((1, 256, 256), 2e-3, np.float32)
+    snr = []
+    for electrons in (1e3, 4e3, 1.6e4):
+        counts = imaging.expose(fractions, electrons, streams_of(1))
+        assert counts.var() / counts.mean() == pytest.approx(1.0, abs=0.02)
+        snr.append(counts.mean() / counts.std())
+    np.testing.assert_allclose(np.divide(snr[1:], snr[:-1]), 2.0, rtol=0.02)
+
+
+def test_dose_of_50_picoampere():
+    assert imaging.dose(50.0, 20.0, np.sqrt(0.05)) == pytest.approx(1.25e5, rel=2e-3)
+
+
+def test_drift_and_flyback_move_columns():
+    positions = np.array([[[0.0, 0.0], [0.0, 8.0], [5.0, 8.0]]])
+    moved = imaging.scanned_positions(positions, np.array([[0.5, 0.0]]), 0.1, 0.2, 0.4, 1.0)
+    np.testing.assert_allclose(moved[0, 0], [0.4, 0.0])
+    np.testing.assert_allclose(moved[0, 1], [0.5 * 4.0 + 0.4, 8.0])
+    assert moved[0, 2, 0] == pytest.approx(5.0 + 2.0 + 0.4 * np.exp(-5.0))
+
+
+def test_kernels_as_plain_python_and_lanes_apart():
+    generator = np.random.default_rng(0)
+    positions, weights = generator.uniform(-1.0, 5.0, (3, 20, 2)), generator.uniform(0, 1, (3, 20))
+    lanes = np.arange(3)
+    fast, plain = np.empty((2, 3, 16, 16), np.float32)
+    imaging.splat(lanes, positions, weights, 0.3, -0.5, fast)
+    imaging.splat.py_func(lanes, positions, weights, 0.3, -0.5, plain)
+    np.testing.assert_allclose(fast, plain, rtol=1e-6)
+    camera = imaging.Haadf(16, 0.3, 60e3, 0.030)
+    together = camera(lanes, positions, weights)
+    np.testing.assert_array_equal(camera(lanes[1:2], positions, weights)[0], together[1])
+    counts = np.array([[0.0, 10.0, 1e4]])
+    out = np.zeros((1, 3), np.uint8)
+    imaging.digitize(counts, 2.0, 5.0, 0.0, streams_of(1), out)
+    assert out[0].tolist() == [5, 25, 255]
