@@ -29,6 +29,12 @@ AGENTS: dict[tuple[str, str], str] = {
     ("mattergym/STEMCorrector-v0", "gain-0.4"): "mattergym.agents.corrector:GainCorrector",
     ("mattergym/STEMCorrector-v0", "kalman"): "mattergym.agents.corrector:KalmanCorrector",
     ("mattergym/STEMCorrector-v0", "expert"): "mattergym.agents.corrector:ExpertCorrector",
+    ("mattergym/STEMSurvey-v0", "raster"): "mattergym.agents.survey:RasterSurvey",
+    ("mattergym/STEMSurvey-v0", "survey-revisit"): "mattergym.agents.survey:SurveyThenRevisit",
+    ("mattergym/STEMSurvey-v0", "scripted"): "mattergym.agents.survey:HalfSurveyThenRevisit",
+    ("mattergym/STEMSurvey-v0", "adaptive"): "mattergym.agents.survey:AdaptiveClusterSurvey",
+    ("mattergym/STEMSurvey-v0", "bayes"): "mattergym.agents.survey:BayesSurvey",
+    ("mattergym/STEMSurvey-v0", "expert"): "mattergym.agents.survey:ClairvoyantSurvey",
     ("mattergym/STEMAtomWalk-v0", "scripted"): "mattergym.agents.atom_walk:GreedyWalk",
     ("mattergym/STEMAtomWalk-v0", "particle-filter"): (
         "mattergym.agents.atom_walk:ParticleFilterWalk"

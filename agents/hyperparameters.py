@@ -71,6 +71,18 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
         "log_std_init": -1.0,
         "policy_kwargs": {"lstm_hidden_size": 128},
     },
+    ("mattergym/STEMSurvey-v0", "clusters", "ppo"): {
+        "steps": 3_000_000,
+        "num_envs": 128,
+        "n_steps": 64,
+        "batch_size": 2048,
+        "n_epochs": 4,
+        "learning_rate": 5e-4,
+        "gamma": 0.99,
+        "gae_lambda": 0.95,
+        "ent_coef": 0.002,
+        "policy_kwargs": {"net_arch": [256, 256]},
+    },
     ("mattergym/STEMAtomWalk-v0", "features", "ppo"): {
         "steps": 8_000_000,
         "num_envs": 128,

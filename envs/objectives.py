@@ -46,3 +46,34 @@ def improvement(
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Drop of a figure that is to become small: ``previous - current``, shape (B,)."""
     return previous - current
+
+
+def dose_efficiency(
+    area: np.ndarray[Any, np.dtype[np.float64]],
+    spent: np.ndarray[Any, np.dtype[np.float64]],
+    value: np.ndarray[Any, np.dtype[np.float64]],
+    budget: float,
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    r"""Area under a value against dose, over the budget (DEC-AUC).
+
+    .. math:: \frac{1}{D} \left( \sum_k v_k \Delta d_k + v (D - d) \right)
+
+    The value is constant while a frame is taken, and from the last frame to the budget's end.
+
+    Parameters
+    ----------
+    area : ndarray of float64, shape (B,)
+        Sum of value before a frame times the frame's dose.
+    spent : ndarray of float64, shape (B,)
+        Dose of all frames, at most ``budget``.
+    value : ndarray of float64, shape (B,)
+        After the last frame, e.g. the fraction found.
+    budget : float
+        D, in the unit of ``spent``.
+
+    Returns
+    -------
+    ndarray of float64, shape (B,)
+        In the unit of ``value``.
+    """
+    return (area + value * (budget - spent)) / budget

@@ -56,6 +56,8 @@ class TaskInfo:
     episodes: int = 1000
 
 
+SURVEYORS = ("random", "raster", "survey-revisit", "scripted", "adaptive", "bayes", "expert")
+
 TASKS: dict[str, TaskInfo] = {
     task.id: task
     for task in (
@@ -126,6 +128,35 @@ TASKS: dict[str, TaskInfo] = {
                     ("random", "scripted", "gain-0.4", "kalman", "expert"),
                     "A Ronchigram of amorphous carbon at a known defocus, 3 s a step; all but "
                     "expert read it by a shipped linear analyst.",
+                ),
+            ),
+        ),
+        TaskInfo(
+            id="mattergym/STEMSurvey-v0",
+            title="Find the point defects of a layer on a dose",
+            objective="discover",
+            domain="stem",
+            entry_point="mattergym.envs.stem.survey:STEMSurveyEnv",
+            vector_entry_point="mattergym.envs.stem.survey:STEMSurveyVectorEnv",
+            horizon=80,
+            tracks=(
+                Track(
+                    "clusters",
+                    {"observation": "features", "defects": "clusters"},
+                    (*SURVEYORS, "ppo"),
+                    "Defects in clusters and along a boundary, seen as maps.",
+                ),
+                Track(
+                    "uniform",
+                    {"observation": "features", "defects": "uniform"},
+                    SURVEYORS,
+                    "The control: defects everywhere alike, so that navigation cannot matter.",
+                ),
+                Track(
+                    "image",
+                    {"observation": "image", "defects": "clusters"},
+                    ("random", "raster", "scripted", "bayes", "expert"),
+                    "The maps as pictures, and the last HAADF frame.",
                 ),
             ),
         ),

@@ -1,0 +1,89 @@
+"""STEMSurvey-v0: its score, what navigation is worth on clusters, and that overdosing shows."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import mattergym  # noqa: F401
+from mattergym.benchmarks.evaluate import evaluate
+from mattergym.envs.objectives import dose_efficiency
+from mattergym.envs.stem import survey as task
+
+ID = "mattergym/STEMSurvey-v0"
+
+
+def score(agent, episodes=100, **kwargs):
+    return evaluate(ID, agent, episodes, num_envs=episodes, env_kwargs=kwargs).scores
+
+
+def test_dose_efficiency_of_known_curves():
+    nothing = np.zeros(1)
+    assert dose_efficiency(nothing, nothing, nothing, 10.0)[0] == 0.0
+    # Half found by a frame of a fifth of the budget, all by a second one.
+    area = 0.0 * 2.0 + 0.5 * 2.0
+    assert dose_efficiency(np.array([area]), np.array([4.0]), np.ones(1), 10.0)[0] == pytest.approx(
+        0.2 * 0.0 + 0.2 * 0.5 + 0.6 * 1.0
+    )
+
+
+def test_score_is_the_area_under_the_finds():
+    env = gym.make_vec(ID, num_envs=4, autoreset_mode="Disabled").unwrapped
+    env.reset(seed=2)
+    env.action_space.seed(1)
+    total = (env._present == 1).sum(axis=1)
+    spent, area, found = np.zeros(4), np.zeros(4), np.zeros(4)
+    for _ in range(8):
+        action = env.action_space.sample()
+        _, reward, _, _, info = env.step(action)
+        dose = task.DOSES[action[:, 2]]
+        area += found / total * dose
+        spent += dose
+        found += reward
+    wanted = (area + found / total * (task.BUDGET - spent)) / task.BUDGET
+    np.testing.assert_allclose(info["score"], wanted, rtol=1e-12)
+    np.testing.assert_allclose(info["dose"], spent)
+
+
+def test_revisits_pay_on_clusters_and_not_on_the_control():
+    raster, revisit = score("raster"), score("scripted")
+    assert revisit.mean() > 1.7 * raster.mean()
+    even = [score(agent, defects="uniform").mean() for agent in ("raster", "scripted", "bayes")]
+    assert max(even) < 1.2 * min(even)
+
+
+def test_knowing_more_scores_more():
+    scripted, bayes, expert = (score(agent).mean() for agent in ("scripted", "bayes", "expert"))
+    assert scripted < bayes < 0.8 * expert
+
+
+class Overdose:
+    """Burns one field after the other with four frames at the top dose."""
+
+    name = "overdose"
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        step = 0 if state is None else state
+        field = np.full(len(observation), step // 4)
+        action = np.stack([field // 10, field % 10, np.full_like(field, 2)], axis=1)
+        return action, step + 1
+
+
+def test_an_agent_that_overdoses_scores_below_raster():
+    kwargs = {"difficulty": "hard"}
+    burnt = evaluate(ID, Overdose(), 100, num_envs=100, env_kwargs=kwargs)
+    raster = evaluate(ID, "raster", 100, num_envs=100, env_kwargs=kwargs)
+    assert burnt.scores.mean() < 0.85 * raster.scores.mean()
+    # A field burnt four times is worth little more than one seen once.
+    assert burnt.returns.mean() < 0.7 * raster.returns.mean()
+
+
+@pytest.mark.parametrize("material", ["MoS2", "graphene"])
+def test_other_materials(material):
+    env = gym.make_vec(ID, num_envs=2, material=material)
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    for _ in range(3):
+        observation, *_ = env.step(env.action_space.sample())
+        assert env.observation_space.contains(observation)
