@@ -43,6 +43,9 @@ AGENTS: dict[tuple[str, str], str] = {
     ("mattergym/SPMFeedback-v0", "fixed"): "mattergym.agents.feedback:FixedFeedback",
     ("mattergym/SPMFeedback-v0", "scripted"): "mattergym.agents.feedback:ScriptedFeedback",
     ("mattergym/SPMFeedback-v0", "expert"): "mattergym.agents.feedback:ExpertFeedback",
+    ("mattergym/SPMDomainWriting-v0", "nominal"): "mattergym.agents.domain_writing:NominalWriter",
+    ("mattergym/SPMDomainWriting-v0", "scripted"): "mattergym.agents.domain_writing:OperatorWriter",
+    ("mattergym/SPMDomainWriting-v0", "expert"): "mattergym.agents.domain_writing:GreedyWriter",
 }
 
 

@@ -77,3 +77,12 @@ def dose_efficiency(
         In the unit of ``value``.
     """
     return (area + value * (budget - spent)) / budget
+
+
+def intersection_over_union(
+    written: np.ndarray[Any, np.dtype[np.bool_]], target: np.ndarray[Any, np.dtype[np.bool_]]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Intersection over union of masks (B, H, W), shape (B,); 1 if both are empty."""
+    both = (written & target).sum(axis=(1, 2))
+    either = (written | target).sum(axis=(1, 2))
+    return np.where(either > 0, both / np.maximum(either, 1), 1.0)

@@ -193,6 +193,30 @@ TASKS: dict[str, TaskInfo] = {
             horizon=60,
             tracks=(Track("standard", {}, ("random", "fixed", "scripted", "expert", "ppo")),),
         ),
+        TaskInfo(
+            id="mattergym/SPMDomainWriting-v0",
+            title="Write a pattern of ferroelectric domains with the tip",
+            objective="make",
+            domain="spm",
+            entry_point="mattergym.envs.spm.domain_writing:SPMDomainWritingEnv",
+            vector_entry_point="mattergym.envs.spm.domain_writing:SPMDomainWritingVectorEnv",
+            horizon=50,
+            tracks=(
+                Track(
+                    "features",
+                    {"observation": "features"},
+                    ("random", "nominal", "scripted", "expert", "ppo"),
+                    "What is missing and what is too much, by a fixed analyst.",
+                ),
+                Track(
+                    "image",
+                    {"observation": "image"},
+                    ("random", "nominal", "scripted", "expert", "ppo"),
+                    "The PFM image and the pattern; all but ppo read them by the same analyst.",
+                ),
+            ),
+            episodes=200,
+        ),
     )
 }
 
