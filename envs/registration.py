@@ -194,6 +194,33 @@ TASKS: dict[str, TaskInfo] = {
             tracks=(Track("standard", {}, ("random", "fixed", "scripted", "expert", "ppo")),),
         ),
         TaskInfo(
+            id="mattergym/SPMDiscovery-v0",
+            title="Find the widest hysteresis loop on a ferroelectric film",
+            objective="discover",
+            domain="spm",
+            entry_point="mattergym.envs.spm.discovery:SPMDiscoveryEnv",
+            vector_entry_point="mattergym.envs.spm.discovery:SPMDiscoveryVectorEnv",
+            horizon=50,
+            tracks=(
+                Track(
+                    "features",
+                    {"observation": "features"},
+                    (
+                        *("random", "grid", "walls-first", "scripted"),
+                        *("gp-xy", "bo", "gp-walls", "expert"),
+                    ),
+                    "Maps of 24 x 24 places.",
+                ),
+                Track(
+                    "image",
+                    {"observation": "image"},
+                    ("random", "scripted", "bo", "expert"),
+                    "The PFM image and maps of the loops.",
+                ),
+            ),
+            episodes=200,
+        ),
+        TaskInfo(
             id="mattergym/SPMDomainWriting-v0",
             title="Write a pattern of ferroelectric domains with the tip",
             objective="make",

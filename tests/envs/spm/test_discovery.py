@@ -1,0 +1,84 @@
+"""SPMDiscovery-v0: regret, films, and that looking before measuring pays."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+
+import mattergym  # noqa: F401
+from mattergym.agents import discovery as agents
+from mattergym.benchmarks.evaluate import evaluate
+from mattergym.envs.spm import discovery as task
+
+ID = "mattergym/SPMDiscovery-v0"
+
+
+def test_regret_is_the_gap_of_the_best_measured_place():
+    env = gym.make_vec(ID, num_envs=4, autoreset_mode="Disabled").unwrapped
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    for _ in range(6):
+        *_, info = env.step(env.action_space.sample())
+    truth = env.truth
+    for lane in range(4):
+        measured = np.flatnonzero(env._visits[lane])
+        assert len(measured) <= 7
+        best = measured[env._areas[lane, measured].argmax()]
+        wanted = (truth[lane].max() - truth[lane, best]) / truth[lane].std()
+        np.testing.assert_allclose(info["score"][lane], wanted)
+        np.testing.assert_allclose(env._areas[lane, best], truth[lane, best], rtol=0.25)
+
+
+def test_rewards_telescope_to_the_best_area():
+    env = gym.make_vec(ID, num_envs=3, autoreset_mode="Disabled").unwrapped
+    env.reset(seed=1)
+    first, total = env._best.copy(), np.zeros(3)
+    env.action_space.seed(2)
+    for _ in range(8):
+        total += env.step(env.action_space.sample())[1]
+    np.testing.assert_allclose(total, (env._best - first) / task.REWARD_SCALE)
+
+
+def test_films_have_domains_and_wide_spread_of_loops():
+    env = gym.make_vec(ID, num_envs=8).unwrapped
+    env.reset(seed=3)
+    for lane in range(8):
+        up = (env._films[lane] > 0.0).mean()
+        assert 0.2 < up < 0.8
+        assert env.truth[lane].std() > 0.05 * env.truth[lane].mean()
+
+
+def test_both_observations_tell_the_agents_the_same():
+    maps = []
+    for kind in ("features", "image"):
+        env = gym.make_vec(ID, num_envs=3, observation=kind)
+        env.reset(seed=4)
+        env.action_space.seed(0)
+        for _ in range(5):
+            observation, *_ = env.step(env.action_space.sample())
+        maps.append(agents.read_maps(observation))
+    np.testing.assert_array_equal(maps[0][3], maps[1][3])
+    assert np.abs(maps[0][0] - maps[1][0]).max() < 0.02
+    assert np.abs(maps[0][2] - maps[1][2]).max() < 0.2
+
+
+def test_order_of_the_agents():
+    random, walls, scripted, expert = (
+        evaluate(ID, agent, 64, num_envs=64).scores.mean()
+        for agent in ("random", "walls-first", "scripted", "expert")
+    )
+    assert expert < 0.05
+    assert expert < scripted < 0.7 * random
+    assert walls > scripted
+
+
+def test_a_gaussian_process_needs_fewer_loops_than_chance():
+    env = gym.make_vec(ID, num_envs=12, autoreset_mode="Disabled")
+    agent = agents.WallProcess(env)
+    observation, info = env.reset(seed=5)
+    for _ in range(16):
+        action, _ = agent.predict(observation)
+        observation, *_, info = env.step(action)
+    # A third of the fifty loops.
+    random = evaluate(ID, "random", 64, num_envs=64).scores.mean()
+    assert info["score"].mean() < random
