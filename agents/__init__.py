@@ -34,6 +34,7 @@ AGENTS: dict[tuple[str, str], str] = {
     ("mattergym/STEMSurvey-v0", "scripted"): "mattergym.agents.survey:HalfSurveyThenRevisit",
     ("mattergym/STEMSurvey-v0", "adaptive"): "mattergym.agents.survey:AdaptiveClusterSurvey",
     ("mattergym/STEMSurvey-v0", "bayes"): "mattergym.agents.survey:BayesSurvey",
+    ("mattergym/STEMSurvey-v0", "density"): "mattergym.agents.survey:DensitySurvey",
     ("mattergym/STEMSurvey-v0", "expert"): "mattergym.agents.survey:ClairvoyantSurvey",
     ("mattergym/STEMAtomWalk-v0", "scripted"): "mattergym.agents.atom_walk:GreedyWalk",
     ("mattergym/STEMAtomWalk-v0", "particle-filter"): (

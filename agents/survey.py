@@ -199,6 +199,18 @@ class ClairvoyantSurvey(SurveyAgent):
         return best_value(vacancies, dopants, dose, left, task.material)
 
 
+class DensitySurvey(SurveyAgent):
+    """Knows how many defects each field has in the mean, but not where: the honest ceiling."""
+
+    name = "density"
+    knows = "hidden"
+
+    def choose(self, expected: Any, dose: Any, left: Any) -> tuple[NDArray[np.int64], Any]:
+        """Most expected new calls per dose."""
+        task: Any = self.env.unwrapped
+        return best_value(*task.density_of_fields, dose, left, task.material)
+
+
 class BayesSurvey(SurveyAgent):
     """Myopic Bayes: knows the law of the specimens, not the specimen.
 

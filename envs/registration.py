@@ -56,7 +56,10 @@ class TaskInfo:
     episodes: int = 1000
 
 
-SURVEYORS = ("random", "raster", "survey-revisit", "scripted", "adaptive", "bayes", "expert")
+SURVEYORS = (
+    *("random", "raster", "survey-revisit", "scripted", "adaptive", "bayes"),
+    *("density", "expert"),
+)
 
 TASKS: dict[str, TaskInfo] = {
     task.id: task

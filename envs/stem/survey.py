@@ -25,14 +25,14 @@ THRESHOLD = 6.0
 BACKGROUND = 0.01
 # Prior log odds of a defect, for the expected numbers of the observation.
 ODDS = float(np.log(0.02 / 0.98))
-CLUSTERS, PEAK, WIDTH = 3, 0.4, 0.9 * survey.FIELD
-WALL, WALL_WIDTH = 0.3, 4.0  # A
+CLUSTERS, PEAK, WIDTH = 2, 0.7, 0.9 * survey.FIELD
+WALL, WALL_WIDTH = 0.15, 4.0  # A
 # Chance of a dopant over that of a vacancy.
 DOPED = 0.2
 # Background of the control without clusters: as many defects in the mean.
-UNIFORM = 0.035
+UNIFORM = 0.078
 # Chance to lose an atom per column and e/A^2; factor on the peaks of clusters and the boundary.
-LEVELS = {"easy": (3e-8, 1.5), "standard": (1e-7, 1.0), "hard": (3e-7, 1.0)}
+LEVELS = {"easy": (3e-8, 1.4), "standard": (1e-7, 1.0), "hard": (3e-7, 1.0)}
 # On damage, chances, and the part of the beam's current that forms the image.
 SHIFT = (3.0, 0.6, 0.7)
 EXPECTED_SCALE, EVIDENCE_SCALE, FINDS_SCALE = 20.0, 60.0, 300.0
@@ -121,6 +121,14 @@ class STEMSurveyVectorEnv(BatchEnv):
         kinds = (there & self._layer.vacancy, there & ~self._layer.vacancy)
         counts = [np.add.reduceat(kind, self._layer.first[:-1], axis=1) for kind in kinds]
         return np.array(counts, np.float64)
+
+    @property
+    def density_of_fields(self) -> NDArray[np.float64]:
+        """Hidden: expected vacancies and dopants of every field, (2, B, 100)."""
+        vacancy = self._layer.vacancy
+        kinds = (self._density * vacancy, self._density * ~vacancy)
+        sums = [np.add.reduceat(kind, self._layer.first[:-1], axis=1) for kind in kinds]
+        return np.array(sums, np.float64)
 
     def _reset(self, lanes: NDArray[np.intp]) -> None:
         survey.draw_defects(
@@ -258,9 +266,9 @@ class STEMSurveyEnv(SingleEnv):
     Description
     -----------
     A 60 kV STEM looks at 100 fields of 2 x 2 nm. Sites are the columns of the layer: a column of
-    two sulfurs may lack one, a tungsten may be a molybdenum. Defects lie in three Gaussian
-    clusters (standard deviation 0.9 field, peak chance 0.4 a sulfur column) and along a straight
-    grain boundary (chance 0.3, standard deviation 4 A; the lattice goes on across it) over a
+    two sulfurs may lack one, a tungsten may be a molybdenum. Defects lie in two Gaussian
+    clusters (standard deviation 0.9 field, peak chance 0.7 a sulfur column) and along a straight
+    grain boundary (chance 0.15, standard deviation 4 A; the lattice goes on across it) over a
     background of 1 %, molybdenum with 0.2 times the chance: all drawn anew. Frames are Poisson
     counts of the HAADF image, with cross-sections from abTEM. A fixed analyst knows the perfect
     layer, adds log-likelihood ratios of every site over all its visits and calls a defect above 6:
@@ -319,10 +327,10 @@ class STEMSurveyEnv(SingleEnv):
 
     Arguments
     ---------
-    ``observation`` ("features" | "image"), ``defects`` ("clusters" | "uniform": 3.5 % everywhere,
+    ``observation`` ("features" | "image"), ``defects`` ("clusters" | "uniform": 7.8 % everywhere,
     the control on which navigation cannot matter), ``material`` ("WS2" | "MoS2", dopant W |
     "graphene", dopant Si), ``split``, ``difficulty`` (damage 3e-8 | 1e-7 | 3e-7; chances of
-    clusters and boundary 1.5 | 1 | 1 times), ``render_mode``.
+    clusters and boundary 1.4 | 1 | 1 times), ``render_mode``.
 
     Baselines
     ---------

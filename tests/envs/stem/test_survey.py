@@ -54,8 +54,9 @@ def test_revisits_pay_on_clusters_and_not_on_the_control():
 
 
 def test_knowing_more_scores_more():
-    scripted, bayes, expert = (score(agent).mean() for agent in ("scripted", "bayes", "expert"))
-    assert scripted < bayes < 0.8 * expert
+    agents = ("scripted", "bayes", "density", "expert")
+    scripted, bayes, density, expert = (score(agent).mean() for agent in agents)
+    assert scripted < bayes < density < expert
 
 
 class Overdose:
