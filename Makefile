@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 	$(BIN)/mattergym report --results runs/demo --out runs/demo/report.html
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow

@@ -8,8 +8,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import load_env_creator
 
 from mattergym.benchmarks.figures import episode_frames, film, score_figure
 from mattergym.benchmarks.run import FORMAT
@@ -56,7 +56,7 @@ def _rows(agents: dict[str, list[dict[str, Any]]], direction: str) -> list[dict[
         name: [np.asarray(r["records"]["scores"]) for r in results]
         for name, results in agents.items()
     }
-    centre = {name: interquartile_mean(np.concatenate(s)) for name, s in scores.items()}
+    centre = {name: float(interquartile_mean(np.concatenate(s))) for name, s in scores.items()}
     rows = []
     for name, results in agents.items():
         low, high = stratified_bootstrap(scores[name])
@@ -129,18 +129,18 @@ def summarize(directory: Path) -> list[dict[str, Any]]:
     results = load_results(directory)
     tasks = []
     for task in TASKS.values():
+        batch: Any = load_env_creator(task.vector_entry_point)
         tracks = []
         for track in task.tracks:
             agents = results.get((task.id, track.name))
             if not agents:
                 continue
-            env: Any = gym.make_vec(task.id, num_envs=1).unwrapped
             tracks.append(
                 {
                     "track": track,
-                    "unit": env.score_unit,
-                    "direction": env.score_direction,
-                    "rows": _rows(agents, env.score_direction),
+                    "unit": batch.score_unit,
+                    "direction": batch.score_direction,
+                    "rows": _rows(agents, batch.score_direction),
                     "agents": agents,
                 }
             )

@@ -8,7 +8,7 @@ NeurIPS 34, arXiv:2108.13264.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
@@ -16,17 +16,28 @@ from scipy import stats
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
-def interquartile_mean(values: NDArray[np.float64]) -> float:
-    """Mean of the middle half of the values (25 % trimmed from each end)."""
-    return float(stats.trim_mean(np.asarray(values, float).ravel(), 0.25))
+def interquartile_mean(values: ArrayLike, axis: int | None = None) -> Any:
+    """Mean of the middle half of the values (25 % trimmed from each end).
+
+    Parameters
+    ----------
+    values : array_like
+    axis : int, optional
+        Axis to average over; default: all values.
+
+    Returns
+    -------
+    float, or ndarray of float64 without that axis
+    """
+    return stats.trim_mean(np.asarray(values, float), 0.25, axis=axis)
 
 
 def stratified_bootstrap(
     strata: Sequence[NDArray[np.float64]],
-    statistic: Callable[[NDArray[np.float64]], float] = interquartile_mean,
+    statistic: Callable[..., Any] = interquartile_mean,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -38,7 +49,7 @@ def stratified_bootstrap(
     strata : sequence of ndarray, each of shape (n_i,)
         One array a training seed (or task).
     statistic : callable
-        Of the pooled values.
+        Of the pooled values, ``statistic(values, axis)``, as :func:`interquartile_mean`.
     confidence : float
         In (0, 1).
     resamples, seed : int
@@ -49,10 +60,11 @@ def stratified_bootstrap(
         Lower and upper end.
     """
     rng = np.random.default_rng(seed)
-    values = np.empty(resamples)
-    for k in range(resamples):
-        drawn = [rng.choice(stratum, len(stratum)) for stratum in strata]
-        values[k] = statistic(np.concatenate(drawn))
+    drawn = [
+        np.asarray(stratum)[rng.integers(len(stratum), size=(resamples, len(stratum)))]
+        for stratum in strata
+    ]
+    values = statistic(np.concatenate(drawn, axis=1), axis=1)
     tail = 50.0 * (1.0 - confidence)
     low, high = np.percentile(values, [tail, 100.0 - tail])
     return float(low), float(high)

@@ -71,6 +71,13 @@ def draw_laws(
 
 
 @njit(cache=True)
+def draw_places(lanes: Any, streams: Any, places: Any) -> None:
+    """Draw a place in some lanes."""
+    for lane in lanes:
+        places[lane] = int(PLACES * uniform(streams[lane]))
+
+
+@njit(cache=True)
 def draw_gains(spread: float, streams: Any, gains: Any) -> None:
     """Draw the factor on the tip's field of one loop in every lane."""
     for lane in range(len(gains)):
@@ -164,7 +171,9 @@ class SPMDiscoveryVectorEnv(BatchEnv):
         self._areas[lanes] = 0.0
         self._visits[lanes] = 0
         self._best[lanes] = 0.0
-        self._visit(lanes, np.full(self.num_envs, (GRID // 2) * GRID + GRID // 2))
+        first = np.zeros(self.num_envs, np.int64)
+        draw_places(lanes, self.streams, first)
+        self._visit(lanes, first)
 
     def _measure(
         self, lanes: NDArray[np.intp], places: NDArray[np.int64], gains: NDArray[np.float64]
@@ -290,8 +299,8 @@ class SPMDiscoveryEnv(SingleEnv):
 
     Instrument and costs
     --------------------
-    The scanning probe: ``spectroscopy``, 1.73 s a loop with its move. The first loop, in the
-    middle, is measured before the episode begins.
+    The scanning probe: ``spectroscopy``, 1.73 s a loop with its move. The first loop, at
+    a random place, is measured before the episode begins.
 
     Action Space
     ------------
