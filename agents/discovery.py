@@ -21,6 +21,9 @@ from mattergym.envs.spm.discovery import (
 )
 from mattergym.physics import domains
 
+# Row and column of every place, (576, 2), in 0..1.
+PLACE_FEATURES = np.stack(np.divmod(np.arange(PLACES), GRID), axis=1) / (GRID - 1.0)
+
 
 def read_maps(observation: Any) -> tuple[NDArray[np.float64], ...]:
     """Read PFM signal, wall distance in px, loop area, measured, each (B, 576)."""
@@ -106,7 +109,7 @@ class ExpertDiscovery(DiscoveryAgent):
 class GaussianProcessDiscovery(DiscoveryAgent):
     """Upper confidence bound of a Gaussian process (Srinivas et al. 2010) by BoTorch.
 
-    BoTorch's own kernel and priors on features scaled to the unit cube; hyperparameters by maximum
+    BoTorch's own kernel and priors on features in the unit cube; hyperparameters by maximum
     a posteriori every fifth loop; all lanes are one batch. The first ``initial`` places are spread
     over the features by farthest points.
     """
@@ -120,14 +123,12 @@ class GaussianProcessDiscovery(DiscoveryAgent):
         self._states: dict[int, Any] = {}
 
     def features(self, signal: Any, walls: Any) -> NDArray[np.float64]:
-        """Return what the process knows of a place, (B, 576, D)."""
+        """Return what the process knows of a place, in 0..1, (B, 576, D)."""
         raise NotImplementedError
 
     def merit(self, signal: Any, walls: Any, areas: Any, measured: Any) -> NDArray[np.float64]:
         """Upper confidence bound, lane by lane of equal numbers of loops."""
         features = self.features(signal, walls)
-        low, high = (end(features, axis=1, keepdims=True) for end in (np.min, np.max))
-        features = (features - low) / np.maximum(high - low, 1e-9)
         merit = np.zeros(measured.shape)
         counts = measured.sum(axis=1)
         for count in np.unique(counts):
@@ -188,23 +189,22 @@ class PositionProcess(GaussianProcessDiscovery):
 
     def features(self, signal: Any, walls: Any) -> NDArray[np.float64]:
         """Row and column."""
-        places = np.arange(PLACES)
-        grid = np.stack([places // GRID, places % GRID], axis=1).astype(np.float64)
-        return np.broadcast_to(grid, (len(signal), PLACES, 2))
+        return PLACE_FEATURES[None].repeat(len(signal), axis=0)
 
 
 class PatchProcess(GaussianProcessDiscovery):
-    """Gaussian process on image patches, as deep-kernel experiments use them.
+    """Gaussian process on image patches, as deep-kernel experiments use them, and on the place.
 
     Patches of 5 x 5 places times the sign of their centre, averaged over the eight rotations and
-    reflections, so that equal surroundings look alike; their first eight principal components.
+    reflections, so that equal surroundings look alike; their first principal components, on one
+    common scale, so that the weak ones stay weak.
     """
 
     name = "bo"
-    components: ClassVar[int] = 8
+    components: ClassVar[int] = 4
 
     def features(self, signal: Any, walls: Any) -> NDArray[np.float64]:
-        """Principal components of symmetrised patches."""
+        """Principal components of symmetrised patches, row, column."""
         maps = np.pad(signal.reshape(-1, GRID, GRID), ((0, 0), (2, 2), (2, 2)), mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(maps, (5, 5), axis=(1, 2))
         windows = windows * np.sign(windows[..., 2:3, 2:3] + 1e-12)
@@ -213,7 +213,10 @@ class PatchProcess(GaussianProcessDiscovery):
         flat = mean.reshape(len(signal), PLACES, 25)
         flat = flat - flat.mean(axis=1, keepdims=True)
         vectors = np.linalg.svd(flat, full_matrices=False)[2][:, : self.components]
-        return np.einsum("bpk,bck->bpc", flat, vectors)
+        scores = np.einsum("bpk,bck->bpc", flat, vectors)
+        scores /= np.ptp(scores, axis=1, keepdims=True).max(axis=2, keepdims=True)
+        scores -= scores.min(axis=1, keepdims=True)
+        return np.concatenate([scores, PLACE_FEATURES[None].repeat(len(scores), axis=0)], axis=2)
 
 
 class WallProcess(GaussianProcessDiscovery):
@@ -231,7 +234,7 @@ class WallProcess(GaussianProcessDiscovery):
         maps = np.pad(bright.reshape(-1, GRID, GRID), ((0, 0), (1, 1), (1, 1)), mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(maps, (3, 3), axis=(1, 2))
         around = windows.mean(axis=(3, 4)).reshape(bright.shape)
-        place = np.broadcast_to(np.arange(PLACES), bright.shape)
-        return np.stack(
-            [np.minimum(walls, 8.0), bright, around, place // GRID, place % GRID], axis=2
-        )
+        features = np.stack([np.minimum(walls, 8.0), bright, around], axis=2)
+        low, high = (end(features, axis=1, keepdims=True) for end in (np.min, np.max))
+        features = (features - low) / np.maximum(high - low, 1e-9)
+        return np.concatenate([features, PLACE_FEATURES[None].repeat(len(bright), axis=0)], axis=2)

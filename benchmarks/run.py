@@ -39,10 +39,11 @@ def track_kwargs(env_id: str, track: str) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file under a temporary name of this process and rename it into place."""
+    """Write a file, a key a line, under a temporary name and rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+    temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     os.replace(temporary, path)
 
 

@@ -35,8 +35,8 @@ DEPOLARIZATION = 0.03
 LOW = np.array([1.5, 7.0, 0.4, 400.0, 0.12, 0.03, 1.3])
 HIGH = np.array([2.6, 10.0, 0.8, 680.0, 0.35, 0.12, 2.5])
 # Part of the ranges, noise of the image, jitter of the tip's field from loop to loop.
-LEVELS = {"easy": (0.5, 0.03, 0.01), "standard": (1.0, 0.06, 0.03), "hard": (1.0, 0.12, 0.06)}
-SHIFT = (1.0, 2.5, 3.0)
+LEVELS = {"easy": (0.5, 0.08, 0.01), "standard": (1.0, 0.15, 0.03), "hard": (1.0, 0.3, 0.06)}
+SHIFT = (1.0, 2.0, 3.0)
 # The shifted films: stronger disorder of shorter range.
 SHIFT_LAW = np.array([1.0, 1.0, 1.0, 1.0, 1.5, 1.5, 0.7])
 AREA_SCALE, REWARD_SCALE, WALL_SCALE = 30.0, 3.0, 12.0
@@ -312,7 +312,7 @@ class SPMDiscoveryEnv(SingleEnv):
 
     | index | quantity | unit | range |
     |---|---|---|---|
-    | 0-575 | PFM signal, noise 0.06 | 1 | -2..2 |
+    | 0-575 | PFM signal, noise 0.15 | 1 | -2..2 |
     | 576-1151 | distance to the nearest wall / 12 | px | 0..1 |
     | 1152-1727 | loop area / 30, repeats averaged, 0 where not measured | V | -1..1 |
     | 1728-2303 | measured | 1 | 0, 1 |
@@ -336,7 +336,7 @@ class SPMDiscoveryEnv(SingleEnv):
     Starting State
     --------------
     Film, tip and ramp are drawn anew. ``split="shift"``: disorder 1.5 times as strong and 0.7
-    times as long, 2.5 times the noise, 3 times the jitter.
+    times as long, 2 times the noise, 3 times the jitter.
 
     Episode End
     -----------
@@ -345,7 +345,7 @@ class SPMDiscoveryEnv(SingleEnv):
     Arguments
     ---------
     ``observation`` ("features" | "image"), ``split``, ``difficulty`` (half | all | all of the
-    ranges, noise 0.03 | 0.06 | 0.12, jitter 1 | 3 | 6 %), ``render_mode``.
+    ranges, noise 0.08 | 0.15 | 0.3, jitter 1 | 3 | 6 %), ``render_mode``.
 
     Baselines
     ---------
