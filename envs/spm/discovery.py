@@ -41,7 +41,7 @@ SHIFT = (1.0, 2.0, 3.0)
 SHIFT_LAW = np.array([1.0, 1.0, 1.0, 1.0, 1.5, 1.5, 0.7])
 AREA_SCALE, REWARD_SCALE, WALL_SCALE = 30.0, 3.0, 12.0
 SUCCESS_REGRET = 0.25
-LEVEL = 80.0
+LEVEL = 60.0
 EDGE_NM = (GRID - 1) * STRIDE * PIXEL_NM
 
 
@@ -319,7 +319,7 @@ class SPMDiscoveryEnv(SingleEnv):
     | 2304-2306 | best area / 30, last area / 30, fraction of the loops left | V, V, 1 | 0..1 |
 
     ``observation="image"``: ``Dict(pfm=Box(0, 255, (1, 64, 64), uint8), loops=Box(0, 255, (2, 48,
-    48), uint8), panel=Box(0, 1, (3,)))``: the PFM image (128 at zero, 80 levels a unit), the maps
+    48), uint8), panel=Box(0, 1, (3,)))``: the PFM image (128 at zero, 60 levels a unit), the maps
     of area and measured places magnified twice (they begin at pixel 8 of the image), the last
     three numbers.
 
