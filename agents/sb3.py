@@ -15,6 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
+from mattergym.agents import networks
 from mattergym.agents.base import Agent, Progress
 from mattergym.agents.hyperparameters import hyperparameters
 from mattergym.envs import track_of
@@ -166,6 +167,9 @@ class SB3Agent(Agent):
         policy_kwargs = {"net_arch": [64, 64], **parameters.pop("policy_kwargs", {})}
         if "log_std_init" in parameters:
             policy_kwargs["log_std_init"] = parameters.pop("log_std_init")
+        if "features_extractor_class" in policy_kwargs:
+            name = policy_kwargs["features_extractor_class"]
+            policy_kwargs["features_extractor_class"] = getattr(networks, name)
         self.model = self.algorithm(
             _policy_for(self.env.single_observation_space).replace("Policy", self.policy),
             env,

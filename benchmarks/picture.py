@@ -1,4 +1,4 @@
-"""The README's picture: a reversal as a film strip over its path through (T, h)."""
+"""The README's pictures: a reversal over its path through (T, h), and a frame of every task."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from PIL import Image
 
 from mattergym.agents import make_agent
+from mattergym.benchmarks.figures import episode_frames
+from mattergym.envs import TASKS
 
 
 def draw_reversal(path: Path, seed: int = 0) -> None:
@@ -44,5 +47,31 @@ def draw_reversal(path: Path, seed: int = 0) -> None:
     figure.savefig(path, dpi=120)
 
 
+def draw_gallery(path: Path, height: int = 300, columns: int = 3, seed: int = 1) -> None:
+    """Paste a frame of every task side by side, from scripted episodes that are well on their way.
+
+    A task is shown on its track with images, if it has one.
+    """
+    frames = []
+    for task in TASKS.values():
+        imaging = [track for track in task.tracks if track.name == "image"]
+        film = episode_frames(task.id, "scripted", (*imaging, *task.tracks)[0].kwargs, seed)
+        frame = Image.fromarray(film[round(0.6 * (len(film) - 1))])
+        size = (round(frame.width * height / frame.height), height)
+        frames.append(frame.resize(size, Image.Resampling.LANCZOS))
+    gap = 8
+    rows = [frames[k : k + columns] for k in range(0, len(frames), columns)]
+    widths = [sum(frame.width for frame in row) + gap * (len(row) - 1) for row in rows]
+    sheet = Image.new("RGB", (max(widths), (height + gap) * len(rows) - gap), "white")
+    for k, (row, width) in enumerate(zip(rows, widths, strict=True)):
+        x = (sheet.width - width) // 2
+        for frame in row:
+            sheet.paste(frame, (x, (height + gap) * k))
+            x += frame.width + gap
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, optimize=True)
+
+
 if __name__ == "__main__":
     draw_reversal(Path("docs/reversal.png"))
+    draw_gallery(Path("docs/gallery.png"))
