@@ -43,8 +43,8 @@ class Suite:
 
     Attributes
     ----------
-    episodes : int
-        Evaluation episodes a cell, at most those of the task.
+    share : float
+        Part of a task's evaluation episodes that a cell plays.
     seeds : int
         Training seeds of an agent that learns.
     steps : dict or None
@@ -52,18 +52,18 @@ class Suite:
         every learner with its budget of the hyper-parameter table.
     """
 
-    episodes: int
+    share: float
     seeds: int
     steps: dict[tuple[str, str, str], int] | None
 
 
 SUITES = {
     "quick": Suite(
-        episodes=64,
+        share=0.1,
         seeds=1,
         steps={(REVERSAL, "clock", "cem"): 12_800_000, (REVERSAL, "full", "ppo"): 700_000},
     ),
-    "full": Suite(episodes=1000, seeds=3, steps=None),
+    "full": Suite(share=1.0, seeds=3, steps=None),
 }
 
 
@@ -87,7 +87,7 @@ def cells(
     for task in TASKS.values():
         if tasks and task.id not in tasks:
             continue
-        episodes = min(plan.episodes, task.episodes)
+        episodes = round(plan.share * task.episodes)
         for track in task.tracks:
             for agent in track.agents:
                 if agent not in LEARNERS:
