@@ -11,10 +11,11 @@ from torch import nn
 
 
 class MapExtractor(BaseFeaturesExtractor):
-    """Reads a flat observation of maps over a grid, then numbers, by convolutions.
+    """Reads a flat observation of maps over a grid, then numbers, line by line.
 
-    What two 3 x 3 layers see is averaged along rows and along columns, so that a row (or column)
-    keeps its own features: policies that choose one by one can tell them apart.
+    One convolution runs along the rows and one along the columns, with the whole line as its
+    input, so that every row and every column has features of its own: policies that choose a row
+    and a column can tell them apart.
 
     Parameters
     ----------
@@ -24,24 +25,23 @@ class MapExtractor(BaseFeaturesExtractor):
     """
 
     def __init__(
-        self, space: spaces.Box, maps: int, rows: int, columns: int, channels: int = 16
+        self, space: spaces.Box, maps: int, rows: int, columns: int, channels: int = 24
     ) -> None:
         self._shape = (maps, rows, columns)
         self._size = maps * rows * columns
         others = space.shape[0] - self._size
         super().__init__(space, channels * (rows + columns) + others)
-        self._layers = nn.Sequential(
-            nn.Conv2d(maps, channels, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.ReLU(),
-        )
+        self._along_rows = nn.Conv1d(maps * columns, channels, 3, padding=1)
+        self._along_columns = nn.Conv1d(maps * rows, channels, 3, padding=1)
 
     def forward(self, observation: torch.Tensor) -> torch.Tensor:
         """Features (B, D) of observations (B, N)."""
-        seen = self._layers(observation[:, : self._size].reshape(-1, *self._shape))
-        along = (seen.mean(dim=2).flatten(1), seen.mean(dim=3).flatten(1))
-        return torch.cat([*along, observation[:, self._size :]], dim=1)
+        maps, rows, columns = self._shape
+        seen = observation[:, : self._size].reshape(-1, maps, rows, columns)
+        by_row = self._along_rows(seen.transpose(2, 3).reshape(-1, maps * columns, rows))
+        by_column = self._along_columns(seen.reshape(-1, maps * rows, columns))
+        lines = (torch.relu(by_row).flatten(1), torch.relu(by_column).flatten(1))
+        return torch.cat([*lines, observation[:, self._size :]], dim=1)
 
 
 class KeypointExtractor(BaseFeaturesExtractor):

@@ -92,7 +92,7 @@ def episode_frames(
 
 
 def film(frames: list[Frame]) -> bytes:
-    """GIF of at most 30 frames, spread over the episode, the last one held longer."""
+    """Animated WebP of at most 30 frames, spread over the episode, the last one held longer."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, FILM_FRAMES).round().astype(int))
     width = round(frames[0].shape[1] * FILM_HEIGHT / frames[0].shape[0])
     images = [
@@ -102,10 +102,11 @@ def film(frames: list[Frame]) -> bytes:
     buffer = io.BytesIO()
     images[0].save(
         buffer,
-        format="GIF",
+        format="WEBP",
         save_all=True,
         append_images=images[1:],
         duration=[FILM_MS] * (len(images) - 1) + [10 * FILM_MS],
         loop=0,
+        quality=60,
     )
     return buffer.getvalue()

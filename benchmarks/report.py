@@ -16,6 +16,7 @@ from mattergym.benchmarks.run import FORMAT
 from mattergym.benchmarks.statistics import (
     interquartile_mean,
     normalized_score,
+    probability_of_improvement,
     stratified_bootstrap,
 )
 from mattergym.benchmarks.sweep import Cell
@@ -56,6 +57,7 @@ def _rows(agents: dict[str, list[dict[str, Any]]], direction: str) -> list[dict[
         name: [np.asarray(r["records"]["scores"]) for r in results]
         for name, results in agents.items()
     }
+    upward = direction == "maximize"
     centre = {name: float(interquartile_mean(np.concatenate(s))) for name, s in scores.items()}
     rows = []
     for name, results in agents.items():
@@ -64,6 +66,10 @@ def _rows(agents: dict[str, list[dict[str, Any]]], direction: str) -> list[dict[
         if {"scripted", "expert"} <= set(centre) and name != "random":
             value = float(normalized_score(centre[name], centre["scripted"], centre["expert"]))
             normalized = f"{max(value, -1.0):.2f}".replace("-0.00", "0.00")
+        better = "-"
+        if "scripted" in scores and name != "scripted":
+            pair = (np.concatenate(scores[name]), np.concatenate(scores["scripted"]))
+            better = f"{probability_of_improvement(*(pair if upward else pair[::-1])):.2f}"
         records = [r["records"] for r in results]
         rows.append(
             {
@@ -77,7 +83,8 @@ def _rows(agents: dict[str, list[dict[str, Any]]], direction: str) -> list[dict[
                 "success": f"{np.mean([np.mean(r['success']) for r in records]):.3f}",
                 "elapsed": f"{np.mean([np.mean(r['elapsed_s']) for r in records]):.0f}",
                 "episodes": sum(len(r["scores"]) for r in records),
-                "sort": centre[name] if direction == "minimize" else -centre[name],
+                "better": better,
+                "sort": -centre[name] if upward else centre[name],
             }
         )
     return sorted(rows, key=lambda row: (ORDER[row["knows"]], row["sort"]))
@@ -95,7 +102,7 @@ def _films(
             continue
         load = learned if cell.steps else None
         frames = episode_frames(task.id, name, dict(track.kwargs), load=load)
-        films.append({"agent": name, "gif": base64.b64encode(film(frames)).decode()})
+        films.append({"agent": name, "webp": base64.b64encode(film(frames)).decode()})
     return films
 
 
@@ -108,12 +115,13 @@ def _markdown(track: dict[str, Any]) -> list[str]:
     """Table of a track as Markdown lines."""
     header = (
         f"| agent | knows | score / {_escaped(track['unit'])} (IQM, 95 %) | mean | normalized | "
-        "success |"
+        "P(> scripted) | success |"
     )
-    lines = [header, "|---|---|---|---|---|---|"]
+    lines = [header, "|---|---|---|---|---|---|---|"]
     for r in track["rows"]:
         score = f"{r['iqm']} [{r['low']}, {r['high']}]"
-        cells = (r["agent"], r["knows"], score, r["mean"], r["normalized"], r["success"])
+        names = ("mean", "normalized", "better", "success")
+        cells = (r["agent"], r["knows"], score, *(r[name] for name in names))
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
 
