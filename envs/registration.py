@@ -122,7 +122,7 @@ TASKS: dict[str, TaskInfo] = {
                 Track(
                     "features",
                     {"observation": "features"},
-                    ("random", "scripted", "gain-0.4", "kalman", "expert", "ppo"),
+                    ("random", "scripted", "gain-0.4", "kalman", "expert", "ppo", "rppo"),
                     "Noisy measured aberrations, a tableau of 90 s a step.",
                 ),
                 Track(

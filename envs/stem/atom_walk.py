@@ -426,7 +426,15 @@ class STEMAtomWalkEnv(SingleEnv):
 
     Baselines
     ---------
-    BASELINES
+    | agent | features: score, success | image: score, success |
+    |---|---|---|
+    | random | 1.91, 0.01 | 1.90, 0.01 |
+    | scripted: parks towards the neighbour nearest to the goal, 2 s | 1.15, 0.47 | 1.16, 0.46 |
+    | ppo, 8 million steps | 1.00, 0.56 | |
+    | particle-filter: infers offset and rate, then the expert's table | 0.77, 0.77 | 0.78, 0.77 |
+    | expert: value iteration that knows rates and offset | 0.46, 0.95 | 0.50, 0.92 |
+
+    Means of 1,000 test episodes, standard errors below 0.02.
 
     References
     ----------

@@ -334,7 +334,19 @@ class STEMSurveyEnv(SingleEnv):
 
     Baselines
     ---------
-    BASELINES
+    | agent | clusters | uniform |
+    |---|---|---|
+    | random | 0.083 | 0.080 |
+    | raster: field by field at the top dose | 0.086 | 0.088 |
+    | survey-revisit: all fields at the lowest dose, then the densest | 0.249 | 0.070 |
+    | scripted: half of the fields at the lowest dose, then the densest | 0.270 | 0.079 |
+    | adaptive: a grid at the middle dose, then around what is dense | 0.263 | 0.087 |
+    | bayes: myopic, knows the law of the specimens | 0.295 | 0.088 |
+    | density: knows the density of every field, not the sites | 0.435 | 0.088 |
+    | expert: knows every defect | 0.445 | 0.173 |
+    | ppo, 3 million steps | 0.188 | |
+
+    Means of 1,000 test episodes, standard errors below 0.003.
 
     References
     ----------
