@@ -31,7 +31,7 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
     },
     # Exploring noise of state-dependent size from the start, for random actions ruin a protocol.
     ("mattergym/IsingReversal-v0", "full", "sac"): {
-        "steps": 150_000,
+        "steps": 300_000,
         "num_envs": 16,
         "batch_size": 256,
         "learning_rate": 1e-3,
@@ -39,9 +39,8 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
         "learning_starts": 16,
         "gradient_steps": 4,
         "use_sde": True,
-        "ent_coef": 0.01,
-        "log_std_init": -4.0,
-        "normalize_reward": False,
+        "ent_coef": 0.001,
+        "log_std_init": -3.0,
     },
     ("mattergym/IsingAnneal-v0", "standard", "ppo"): {
         "steps": 2_000_000,

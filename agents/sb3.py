@@ -160,9 +160,8 @@ class SB3Agent(Agent):
             self.env_id, num_envs=self._num_envs, autoreset_mode="SameStep", **self.env_kwargs
         )
         gamma = self.parameters.get("gamma", 0.99)
+        env = VecNormalize(BatchVecEnv(batch), norm_obs=False, gamma=gamma)
         parameters = dict(self.parameters)
-        scaled = parameters.pop("normalize_reward", True)
-        env = VecNormalize(BatchVecEnv(batch), norm_obs=False, norm_reward=scaled, gamma=gamma)
         rate = parameters.get("learning_rate", 3e-4)
         parameters["learning_rate"] = lambda left: rate * left
         policy_kwargs = {"net_arch": [64, 64], **parameters.pop("policy_kwargs", {})}
