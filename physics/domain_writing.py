@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from mattergym.physics.ferroelectric import NEUMANN, Landau, relax, tip_field
-from mattergym.physics.rng import normal, uniform
+from mattergym.physics.rng import fill_normal, uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +29,7 @@ RANDOM_FIELD, RANDOM_FIELD_LENGTH = 0.03, 1.2
 DEPTH, FIELD_PER_VOLT = 2.6, 0.35
 SHORTEST, FIRST_STEPS, STEPS_PER_DECADE, REST_STEPS = 1e-4, 20, 50, 40
 CORNER_RADIUS = 1.8
+FAR = np.float32(1e6)
 SHAPES = ("disc", "ring", "stripes", "checker", "blob")
 
 
@@ -75,20 +76,15 @@ def write(
 
 
 @njit(cache=True)
-def fill_normal(stream: Any, out: Any) -> None:
-    """Fill an array (H, W) with standard normal numbers."""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = normal(stream)
-
-
-@njit(cache=True)
 def image(lanes: Any, polarization: Any, noise: float, streams: Any, out: Any) -> None:
     """PFM images, amplitude times sign, (B, H, W): the polarisation with detector noise."""
+    h, w = out.shape[1:]
+    draws = np.empty((h, w))
     for lane in lanes:
-        for i in range(out.shape[1]):
-            for j in range(out.shape[2]):
-                out[lane, i, j] = polarization[lane, i, j] + noise * normal(streams[lane])
+        fill_normal(streams[lane], draws.reshape(h * w))
+        for i in range(h):
+            for j in range(w):
+                out[lane, i, j] = polarization[lane, i, j] + noise * draws[i, j]
 
 
 @njit(cache=True)
@@ -158,12 +154,24 @@ def box_filter(source: Any, out: Any) -> None:
     """Mean over 3 x 3 pixels, edges repeated, (H, W)."""
     h, w = source.shape
     for i in range(h):
-        for j in range(w):
-            total = 0.0
-            for di in range(-1, 2):
-                for dj in range(-1, 2):
-                    total += source[min(max(i + di, 0), h - 1), min(max(j + dj, 0), w - 1)]
+        above, below = max(i - 1, 0), min(i + 1, h - 1)
+        for j in range(1, w - 1):
+            total = np.float64(source[above, j - 1]) + source[above, j] + source[above, j + 1]
+            total = total + source[i, j - 1] + source[i, j] + source[i, j + 1]
+            total = total + source[below, j - 1] + source[below, j] + source[below, j + 1]
             out[i, j] = total / 9.0
+        for j in (0, w - 1):
+            total = 0.0
+            for row in (above, i, below):
+                for dj in range(-1, 2):
+                    total += source[row, min(max(j + dj, 0), w - 1)]
+            out[i, j] = total / 9.0
+
+
+@njit(cache=True)
+def smaller(x: Any, y: Any) -> Any:
+    """Return the smaller of two numbers, neither NaN, by one instruction."""
+    return x if x < y else y
 
 
 @njit(cache=True)
@@ -176,31 +184,34 @@ def fill_distance(mask: Any, distance: Any) -> None:
     Parameters
     ----------
     mask : ndarray of bool, shape (H, W)
-    distance : ndarray of float64, shape (H + 4, W + 4)
+    distance : ndarray of float32, shape (H + 4, W + 4)
         Padded by two.
     """
     h, w = mask.shape
-    distance[:] = 1e6
+    row = np.empty(w, distance.dtype)
+    five, seven, eleven = np.float32(5.0), np.float32(7.0), np.float32(11.0)
+    distance[:] = FAR
     for i in range(h):
         for j in range(w):
-            if not mask[i, j]:
-                distance[i + 2, j + 2] = 0.0
-    for i in range(2, h + 2):
-        for j in range(2, w + 2):
-            d = distance[i, j]
-            d = min(d, distance[i, j - 1] + 5.0, distance[i - 1, j] + 5.0)
-            d = min(d, distance[i - 1, j - 1] + 7.0, distance[i - 1, j + 1] + 7.0)
-            d = min(d, distance[i - 2, j - 1] + 11.0, distance[i - 2, j + 1] + 11.0)
-            d = min(d, distance[i - 1, j - 2] + 11.0, distance[i - 1, j + 2] + 11.0)
-            distance[i, j] = d
-    for i in range(h + 1, 1, -1):
-        for j in range(w + 1, 1, -1):
-            d = distance[i, j]
-            d = min(d, distance[i, j + 1] + 5.0, distance[i + 1, j] + 5.0)
-            d = min(d, distance[i + 1, j + 1] + 7.0, distance[i + 1, j - 1] + 7.0)
-            d = min(d, distance[i + 2, j + 1] + 11.0, distance[i + 2, j - 1] + 11.0)
-            d = min(d, distance[i + 1, j + 2] + 11.0, distance[i + 1, j - 2] + 11.0)
-            distance[i, j] = d
+            distance[i + 2, j + 2] = FAR if mask[i, j] else 0.0
+    for way in (1, -1):
+        for n in range(h):
+            i = n + 2 if way == 1 else h + 1 - n
+            near, far = i - way, i - 2 * way
+            # What comes from the rows before, then what comes along the row.
+            for j in range(w):
+                m = j + 2
+                straight = smaller(distance[i, m], distance[near, m] + five)
+                oblique = smaller(distance[near, m - 1], distance[near, m + 1]) + seven
+                flat = smaller(distance[near, m - 2], distance[near, m + 2])
+                steep = smaller(distance[far, m - 1], distance[far, m + 1])
+                knight = smaller(flat, steep) + eleven
+                row[j] = smaller(straight, smaller(oblique, knight))
+            shortest = row[0] + FAR
+            for j in range(w):
+                m = j if way == 1 else w - 1 - j
+                shortest = smaller(shortest + five, row[m])
+                distance[i, m + 2] = shortest
 
 
 @njit(cache=True)

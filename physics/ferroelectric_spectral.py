@@ -41,7 +41,10 @@ def _local_step_2(p: Any, field: Any, a: Any, b: Any, c: Any, dt: Any, out: Any)
 
 @njit(cache=True)
 def _couple(spectrum: Any, matrix: Any) -> None:
-    """Multiply both components by the symmetric 2 x 2 matrix of every wave vector, in place."""
+    """Multiply both components by the symmetric 2 x 2 matrix of every wave vector, in place.
+
+    The complex numbers are given as pairs of floats, so that the matrix has everything twice.
+    """
     for i in range(spectrum.shape[1]):
         for j in range(spectrum.shape[2]):
             x, y = spectrum[0, i, j], spectrum[1, i, j]
@@ -100,7 +103,8 @@ class SpectralFilm:
         xx = gradient + dt * g * kx * kx / unit
         yy = gradient + dt * g * ky * ky / unit
         xy = dt * g * kx * ky / unit
-        self._factor = (np.stack([yy, -xy, xx]) / (xx * yy - xy * xy)).astype(np.float32)
+        inverse = np.stack([yy, -xy, xx]) / (xx * yy - xy * xy)
+        self._factor = inverse.astype(np.float32).repeat(2, axis=2)
 
     def __call__(
         self, polarization: NDArray[np.float32], field: NDArray[np.float32], steps: int
@@ -122,6 +126,6 @@ class SpectralFilm:
             else:
                 _local_step_2(p, field, a, b, c, dt, work)
                 spectrum = scipy.fft.rfft2(work, workers=1)
-                _couple(spectrum, self._factor)
+                _couple(spectrum.view(np.float32), self._factor)
             p = scipy.fft.irfft2(spectrum, s=self.shape, workers=1, overwrite_x=True)
         return p

@@ -1,10 +1,10 @@
-"""Local hysteresis loops under a tip: windows of a film, eight side by side.
+"""Local hysteresis loops under a tip.
 
 A loop is measured on a window of 17 x 17 px about the tip, whose rim keeps the polarisation of the
 film around it, while the bias goes up, down and up again for one and a quarter cycles; the film
-itself is unaltered. What the tip sees is the polarisation weighted by its field. Windows that are
-measured together lie side by side in memory, so that one instruction steps eight (more
-would not fit the first-level cache); each nevertheless goes through the same operations as alone.
+itself is unaltered. What the tip sees is the polarisation weighted by its field. In a row of a
+window the 15 pixels that move and the rim to the right of them are one vector of 16; the rim has no
+neighbours and a well where it is, so that it stays.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from mattergym.physics.simd_float import LANES, load, splat, store
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WINDOW, RIM = 17, 8
-WIDTH = 8
 CYCLES = 1.25
+# Numbers from one row of a window to the next in memory, and the first of them that moves.
+PITCH, FIRST = 32, 16
 # Columns of the laws' table.
 DEPTH, VOLTS, KAPPA, STEPS, FIELD_PER_VOLT = range(5)
 DT, B = np.float32(0.15), np.float32(1.0)
@@ -37,28 +40,51 @@ def bias_of(phase: float) -> float:
 
 
 @njit(cache=True)
-def _step(p: Any, q: Any, a: Any, field: Any, tip: Any, bias: Any, kappa: Any) -> None:
-    """One explicit step of all windows; arrays (WINDOW, WINDOW * WIDTH), windows innermost."""
-    for i in range(1, WINDOW - 1):
-        for k in range(WIDTH, (WINDOW - 1) * WIDTH):
-            c = p[i, k]
-            around = p[i - 1, k] + p[i + 1, k] + p[i, k - WIDTH] + p[i, k + WIDTH]
-            local = (a[i, k] + B * c * c) * c
-            drive = field[i, k] + bias[k] * tip[i, k]
-            q[i, k] = c + DT * (kappa[k] * (around - np.float32(4.0) * c) - local + drive)
+def _ramp(law: Any, volts: Any, shares: Any) -> None:
+    """Fill the bias at every step, and the share of P at that step in the area of the loop."""
+    steps = int(law[STEPS])
+    shares[:] = 0.0
+    for n in range(steps + 1):
+        phase = CYCLES * n / steps
+        volts[n] = law[VOLTS] * bias_of(phase)
+        if n > 0 and phase > CYCLES - 1.0:
+            # P lags behind V, so that the loop runs clockwise in (V, P).
+            half = 0.5 * (volts[n - 1] - volts[n])
+            shares[n - 1] += half
+            shares[n] += half
 
 
 @njit(cache=True)
-def _seen(p: Any, weight: Any, sums: Any, out: Any) -> None:
-    """Weigh the polarisation of every window; ``sums`` is work space of a row."""
-    sums[:] = 0.0
-    for i in range(1, WINDOW - 1):
-        for k in range(WIDTH, (WINDOW - 1) * WIDTH):
-            sums[k] += weight[i, k] * p[i, k]
-    out[:] = 0.0
-    for j in range(1, WINDOW - 1):
-        for w in range(WIDTH):
-            out[w] += sums[j * WIDTH + w]
+def _sweep(
+    p: Any, stay: Any, push: Any, tip: Any, k: Any, volts: Any, shares: Any, out: Any
+) -> None:
+    """Take a window through explicit steps at given biases, in place.
+
+    Parameters
+    ----------
+    p, stay, push, tip : ndarray of float32, shape (WINDOW * PITCH,)
+        Polarisation, and what it is multiplied by, what is added, and what a volt adds in a step;
+        the Laplacian of P, without its centre, enters with ``k`` of a column, (LANES,).
+    volts, shares : ndarray of float32, shape (n,)
+        Bias of every step, and weight of what comes out of it.
+    out : ndarray of float32, shape (LANES,)
+        Filled with sums by columns of share times tip times P.
+    """
+    seen, quartic, apart = splat(np.float32(0.0)), splat(DT * B), load(k, 0)
+    for n in range(len(volts)):
+        bias, sums = splat(volts[n]), splat(np.float32(0.0))
+        above, c = load(p, FIRST), load(p, PITCH + FIRST)
+        for i in range(1, WINDOW - 1):
+            m = i * PITCH + FIRST
+            below, weight = load(p, m + PITCH), load(tip, m)
+            around = above + below + (load(p, m - 1) + load(p, m + 1))
+            new = (load(stay, m) - quartic * c * c) * c + apart * around
+            new = new + (load(push, m) + bias * weight)
+            store(p, m, new)
+            sums = sums + weight * new
+            above, c = c, below
+        seen = seen + splat(shares[n]) * sums
+    store(out, 0, seen)
 
 
 @njit(cache=True)
@@ -76,62 +102,43 @@ def loop_areas(
     places : ndarray of int64, shape (n, 2)
         Row and column of the tip, at least 8 px from the film's edges.
     laws : ndarray of float64, shape (B, 5)
-        Columns DEPTH in px, VOLTS, KAPPA, STEPS of the whole loop, FIELD_PER_VOLT.
+        Columns DEPTH in px, VOLTS, KAPPA, STEPS of the whole loop (at least 5), FIELD_PER_VOLT.
     gains : ndarray of float64, shape (n,)
         Factor on the tip's field.
     areas : ndarray of float64, shape (n,)
         Filled: the integral of P dV over the last whole cycle, positive for a lossy loop.
     """
-    shape = (WINDOW, WINDOW * WIDTH)
-    p, q = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    here_a, here_field = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    tip, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    bias, kappa = np.zeros(shape[1], np.float32), np.zeros(shape[1], np.float32)
-    sums = np.zeros(shape[1], np.float32)
-    seen, before = np.zeros(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
-    volts_before = np.zeros(WIDTH)
-    for start in range(0, len(lanes), WIDTH):
-        count = min(WIDTH, len(lanes) - start)
-        longest = 0
-        for w in range(count):
-            lane = lanes[start + w]
-            depth = laws[lane, DEPTH]
-            kappa[w::WIDTH] = np.float32(laws[lane, KAPPA])
-            longest = max(longest, int(laws[lane, STEPS]))
-            scale = laws[lane, FIELD_PER_VOLT] * gains[start + w]
-            total = 0.0
-            for i in range(WINDOW):
-                for j in range(WINDOW):
-                    row, column = places[start + w, 0] + i - RIM, places[start + w, 1] + j - RIM
-                    p[i, j * WIDTH + w] = films[lane, row, column]
-                    here_a[i, j * WIDTH + w] = a[lane, row, column]
-                    here_field[i, j * WIDTH + w] = field[lane, row, column]
-                    rho2 = (i - RIM) ** 2 + (j - RIM) ** 2
-                    cosine = depth / np.sqrt(rho2 + depth * depth)
-                    tip[i, j * WIDTH + w] = np.float32(scale * cosine**3)
-                    inside = 0 < i < WINDOW - 1 and 0 < j < WINDOW - 1
-                    weight[i, j * WIDTH + w] = np.float32(cosine**3) if inside else np.float32(0.0)
-                    total += weight[i, j * WIDTH + w]
-            for i in range(WINDOW):
-                for j in range(WINDOW):
-                    weight[i, j * WIDTH + w] = np.float32(weight[i, j * WIDTH + w] / total)
-            areas[start + w] = 0.0
-        q[:] = p
-        for n in range(longest + 1):
-            _seen(p, weight, sums, seen)
-            for w in range(count):
-                law = laws[lanes[start + w]]
-                phase = CYCLES * n / law[STEPS]
-                volts = law[VOLTS] * bias_of(phase)
-                if n <= law[STEPS] and phase > CYCLES - 1.0 and n > 0:
-                    mean = 0.5 * (np.float64(seen[w]) + np.float64(before[w]))
-                    # P lags behind V, so that the loop runs clockwise in (V, P).
-                    areas[start + w] -= mean * (volts - volts_before[w])
-                before[w] = seen[w]
-                volts_before[w] = volts
-                bias[w::WIDTH] = np.float32(volts)
-            _step(p, q, here_a, here_field, tip, bias, kappa)
-            p, q = q, p
+    size = WINDOW * PITCH
+    p, stay = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    push, tip = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    k, seen = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
+    longest = int(laws[:, STEPS].max()) + 1
+    volts, shares = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    one, four = np.float32(1.0), np.float32(4.0)
+    for n in range(len(lanes)):
+        lane = lanes[n]
+        law = laws[lane]
+        steps = int(law[STEPS])
+        if n == 0 or lane != lanes[n - 1]:
+            _ramp(law, volts, shares)
+        k[: WINDOW - 2] = DT * np.float32(law[KAPPA])
+        scale = law[FIELD_PER_VOLT] * gains[n]
+        total = 0.0
+        for i in range(WINDOW):
+            for j in range(WINDOW):
+                m = i * PITCH + FIRST - 1 + j
+                row, column = places[n, 0] + i - RIM, places[n, 1] + j - RIM
+                p[m] = films[lane, row, column]
+                if j == WINDOW - 1:
+                    stay[m] = one + DT * B * p[m] * p[m]
+                elif 0 < i < WINDOW - 1 and j > 0:
+                    stay[m] = one - four * k[0] - DT * a[lane, row, column]
+                    push[m] = DT * field[lane, row, column]
+                    cosine = law[DEPTH] / np.sqrt((i - RIM) ** 2 + (j - RIM) ** 2 + law[DEPTH] ** 2)
+                    tip[m] = DT * np.float32(scale * cosine**3)
+                    total += tip[m]
+        _sweep(p, stay, push, tip, k, volts[:steps], shares[1 : steps + 1], seen)
+        areas[n] = seen.sum() / total
 
 
 def loop_curve(

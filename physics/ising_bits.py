@@ -46,7 +46,8 @@ from mattergym.physics.ising_planes import (
     checked_streams,
     checked_sweeps,
     class_probabilities,
-    neighbour_classes,
+    coefficients,
+    neighbour_counts,
     pack,
     tiling,
     unpack,
@@ -99,6 +100,23 @@ def _refresh_halo(flat: Any, at: int, rows: int, half: int, across: int) -> None
 
 
 @njit(cache=True)
+def _to_coefficients(table: Any, at: int) -> None:
+    """Turn a row of the table, one vector a class, into coefficients."""
+    c0, c1, c2, c3, c4 = coefficients(
+        load(table, at),
+        load(table, at + 8),
+        load(table, at + 16),
+        load(table, at + 24),
+        load(table, at + 32),
+    )
+    store(table, at, c0)
+    store(table, at + 8, c1)
+    store(table, at + 16, c2)
+    store(table, at + 24, c3)
+    store(table, at + 32, c4)
+
+
+@njit(cache=True)
 def _fill_group(
     first: int,
     temperature: Any,
@@ -121,32 +139,35 @@ def _fill_group(
             state[word * VECTOR + j] = streams[b, word]
         class_probabilities(temperature[b], field[b], coupling[b], metropolis, numerators)
         for k in range(CLASSES):
-            # Spread to its planes below, eight lanes at once.
-            table[k * VECTOR + j] = numerators[k]
+            # Its 32 bits and its tie, spread to planes below, eight lanes at once. A certain one
+            # has 32 ones instead of the bit above them.
+            certain = numerators[k] >> np.uint64(LEVELS)
+            table[k * VECTOR + j] = ((numerators[k] - certain) << ONE) | certain
             if metropolis:
                 local = coupling[b] * (2 * k - 4) + field[b]
                 table[FREE_UP * _ROW + k * VECTOR + j] = ALL_ONES if local <= 0.0 else ZERO
                 table[FREE_DOWN * _ROW + k * VECTOR + j] = ALL_ONES if local >= 0.0 else ZERO
+    _to_coefficients(table, 0)
     one = splat(ONE)
     for k in range(0, _ROW, VECTOR):
-        numerator = load(table, k)
-        certain = ~((numerator >> np.uint64(LEVELS)) & one) + one
-        store(table, TIE * _ROW + k, certain)
-        for level in range(LEVELS):
-            bit = (numerator >> np.uint64(LEVELS - 1 - level)) & one
-            store(table, level * _ROW + k, (~bit + one) | certain)
+        bits = load(table, k)
+        for level in range(TIE + 1):
+            store(table, level * _ROW + k, ~((bits >> np.uint64(TIE - level)) & one) + one)
+    if metropolis:
+        _to_coefficients(table, FREE_UP * _ROW)
+        _to_coefficients(table, FREE_DOWN * _ROW)
 
 
 @njit(cache=True)
-def _mix(table: Any, row: int, m0: Any, m1: Any, m2: Any, m3: Any, m4: Any) -> Any:
+def _select(table: Any, row: int, ones: Any, twos: Any, both: Any, four: Any) -> Any:
     """Pick for every site the plane of its class from a row of the table."""
     at = row * _ROW
     return (
-        (m0 & load(table, at))
-        | (m1 & load(table, at + 8))
-        | (m2 & load(table, at + 16))
-        | (m3 & load(table, at + 24))
-        | (m4 & load(table, at + 32))
+        load(table, at)
+        ^ (ones & load(table, at + 8))
+        ^ (twos & load(table, at + 16))
+        ^ (both & load(table, at + 24))
+        ^ (four & load(table, at + 32))
     )
 
 
@@ -192,7 +213,7 @@ def sweep_batch(
                     beside = VECTOR * (2 * (((r - 1) & 1) ^ colour) - 1)
                     for at in range(r * line + VECTOR, (r + 1) * line - VECTOR, VECTOR):
                         near = other + at
-                        m0, m1, m2, m3, m4 = neighbour_classes(
+                        m1, m2, m3, m4 = neighbour_counts(
                             load(flat, near - line),
                             load(flat, near + line),
                             load(flat, near),
@@ -202,27 +223,26 @@ def sweep_batch(
                         undecided = present
                         if metropolis:
                             spin = load(flat, mine + at)
-                            accepted = (spin & _mix(table, FREE_UP, m0, m1, m2, m3, m4)) | (
-                                ~spin & _mix(table, FREE_DOWN, m0, m1, m2, m3, m4)
+                            accepted = (spin & _select(table, FREE_UP, m1, m2, m3, m4)) | (
+                                ~spin & _select(table, FREE_DOWN, m1, m2, m3, m4)
                             )
                             undecided = present & ~accepted
                         for level in range(UNCONDITIONAL):
                             draw, s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
-                            p = _mix(table, level, m0, m1, m2, m3, m4)
-                            accepted |= undecided & p & ~draw
+                            p = _select(table, level, m1, m2, m3, m4)
+                            accepted = (undecided & p) | (~undecided & accepted)
                             undecided &= ~(p ^ draw)
                         level = UNCONDITIONAL
                         while any_bit(undecided):
-                            p = _mix(table, level, m0, m1, m2, m3, m4)
+                            p = _select(table, level, m1, m2, m3, m4)
+                            accepted = (undecided & p) | (~undecided & accepted)
                             if level == LEVELS:
-                                accepted |= undecided & p
                                 break
                             draw, n0, n1, n2, n3 = xoshiro256pp(s0, s1, s2, s3)
                             s0 = where_nonzero(undecided, n0, s0)
                             s1 = where_nonzero(undecided, n1, s1)
                             s2 = where_nonzero(undecided, n2, s2)
                             s3 = where_nonzero(undecided, n3, s3)
-                            accepted |= undecided & p & ~draw
                             undecided &= ~(p ^ draw)
                             level += 1
                         if metropolis:

@@ -1,4 +1,4 @@
-"""Ising lattices as bit-planes: tiling, packing, neighbour classes, acceptance thresholds.
+"""Ising lattices as bit-planes: tiling, packing, neighbour counts, acceptance thresholds.
 
 What the two kernels of :mod:`mattergym.physics.ising_bits` share. An L x L lattice is cut into
 ``down x across = 64`` equal tiles; bit t of a word holds the same site of tile t, so that shifting
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 CLASSES = 5
 LEVELS = 32
-# Rows of the table of acceptance planes: the levels, then the tie and the two of Metropolis.
+# Rows of the table of acceptance planes, each as :func:`coefficients`: the levels, then the tie
+# and the two of Metropolis.
 TIE, FREE_UP, FREE_DOWN, ROWS = LEVELS, LEVELS + 1, LEVELS + 2, LEVELS + 3
 VECTOR = 8
 ALL_ONES, ZERO, ONE = np.uint64(2**64 - 1), np.uint64(0), np.uint64(1)
@@ -88,13 +89,22 @@ def fill_level(numerator: Any, level: int) -> Any:
 
 
 @njit(cache=True)
-def neighbour_classes(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """Add four bit-planes: masks of the sites where 0, 1, 2, 3 and 4 of them are set."""
+def neighbour_counts(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, Any, Any, Any]:
+    """Add four bit-planes: ones, twos, both of them, and fours of the sum of every site."""
     x, y, z, w = a ^ b, a & b, c ^ d, c & d
     ones = x ^ z
     twos = y ^ w ^ (x & z)
-    four = y & w
-    return ~(ones | twos | four), ones & ~twos, twos & ~ones, ones & twos, four
+    return ones, twos, ones & twos, y & w
+
+
+@njit(cache=True)
+def coefficients(p0: Any, p1: Any, p2: Any, p3: Any, p4: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Turn one plane a class into the coefficients c of a polynomial in the neighbour counts.
+
+    The plane of a site's class is c0 ^ ones & c1 ^ twos & c2 ^ both & c3 ^ four & c4: an
+    instruction a term where the machine has logic of three inputs, and no masks of classes.
+    """
+    return p0, p0 ^ p1, p0 ^ p2, p0 ^ p1 ^ p2 ^ p3, p0 ^ p4
 
 
 @njit(cache=True)

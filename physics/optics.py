@@ -20,13 +20,16 @@ phase gratings).
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from math import comb, factorial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.fft
 from numba import njit
+
+from mattergym.physics.fourier import copy_vectors, plan, transform
+from mattergym.physics.simd_float import LANES, load, multiply_add, splat, store, transpose_tile
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -137,6 +140,8 @@ def aberration_function(
 # Taylor coefficients of sin(h)/h and cos(h) in h^2; on -pi/2..pi/2 what is left out is below 6e-8.
 S1, S2, S3, S4, S5 = (np.float32((-1) ** k / factorial(2 * k + 1)) for k in range(1, 6))
 C1, C2, C3, C4, C5, C6 = (np.float32((-1) ** k / factorial(2 * k)) for k in range(1, 7))
+# Rounding must not decide whether a pixel on the rim belongs to the aperture.
+RIM = np.float32(1.0 + 1e-5)
 ONE, TWO, HALF, PI = np.float32(1.0), np.float32(2.0), np.float32(0.5), np.float32(np.pi)
 
 
@@ -197,60 +202,140 @@ def wave_turns(row: Any, y: Any) -> Any:
 
 
 @njit(cache=True)
-def fill_pupils(turns: Any, grid: Any, out: Any) -> None:
-    """Write exp(-i chi) inside the aperture, 0 outside, in FFT order.
+def fill_row(turns: Any, grid: Any, x: Any, re: Any, im: Any) -> None:
+    """Write exp(-i chi) on the row at x inside the aperture, 0 outside.
 
-    turns float64 (B, 7, 7): polynomials as chi_turns gives them; grid float32 (n,): coordinates in
-    aperture radii; out float32 (B, n, 2 n): a view of complex64 (B, n, n).
+    turns float64 (7, 7): polynomials as chi_turns gives them; grid float32 (n,): coordinates in
+    aperture radii; x one of them; re, im float32 (n,).
     """
     one, zero = np.float32(1.0), np.float32(0.0)
-    # Rounding must not decide whether a pixel on the rim belongs to the aperture.
-    rim = np.float32(1.0 + 1e-5)
-    for b in range(out.shape[0]):
-        for i in range(grid.shape[0]):
-            line = out[b, i]
-            chord = rim - grid[i] * grid[i]
-            if chord < zero:
-                line[:] = zero
-                continue
-            p = row_polynomial(turns[b], np.float64(grid[i]))
-            row = (p[0], p[1], p[2], p[3], p[4], p[5], p[6])
-            for j in range(grid.shape[0]):
-                y = grid[j]
-                cosine, sine = sincos_turns(wave_turns(row, y))
-                inside = one if y * y <= chord else zero
-                line[2 * j] = inside * cosine
-                line[2 * j + 1] = inside * sine
+    chord = RIM - x * x
+    p = row_polynomial(turns, np.float64(x))
+    row = (p[0], p[1], p[2], p[3], p[4], p[5], p[6])
+    for j in range(grid.shape[0]):
+        y = grid[j]
+        cosine, sine = sincos_turns(wave_turns(row, y))
+        inside = one if y * y <= chord else zero
+        re[j] = inside * cosine
+        im[j] = inside * sine
 
 
 @njit(cache=True)
-def multiply(waves: Any, gratings: Any) -> None:
-    """Multiply waves by gratings in place, both float32 views (B, n, 2 n) of complex64.
-
-    A single grating, shape (1, n, 2 n), serves all lanes.
-    """
-    for b in range(waves.shape[0]):
-        grating = gratings[b if gratings.shape[0] > 1 else 0]
-        for i in range(waves.shape[1]):
-            w, g = waves[b, i], grating[i]
-            for j in range(waves.shape[2] // 2):
-                re, im = w[2 * j], w[2 * j + 1]
-                w[2 * j] = re * g[2 * j] - im * g[2 * j + 1]
-                w[2 * j + 1] = re * g[2 * j + 1] + im * g[2 * j]
+def fill_pupils(turns: Any, grid: Any, out: Any) -> None:
+    """Write pupils in FFT order to ``out``, complex64 (B, n, n); turns float64 (B, 7, 7)."""
+    re, im = np.empty(grid.shape[0], np.float32), np.empty(grid.shape[0], np.float32)
+    for b in range(out.shape[0]):
+        for i in range(grid.shape[0]):
+            fill_row(turns[b], grid, grid[i], re, im)
+            for j in range(grid.shape[0]):
+                out[b, i, j] = complex(re[j], im[j])
 
 
 @njit(cache=True)
 def centred_intensity(waves: Any, out: Any) -> None:
-    """Write abs(wave)^2 with the origin moved to the middle; waves as above, out (B, n, n)."""
+    """Write abs(wave)^2 with the origin moved to the middle, both (B, n, n)."""
     n = out.shape[1]
     half = (n + 1) // 2
     for b in range(out.shape[0]):
         for i in range(n):
             w, o = waves[b, i], out[b, (i + n // 2) % n]
             for j in range(half):
-                o[j + n // 2] = w[2 * j] * w[2 * j] + w[2 * j + 1] * w[2 * j + 1]
+                o[j + n // 2] = w[j].real * w[j].real + w[j].imag * w[j].imag
             for j in range(half, n):
-                o[j - half] = w[2 * j] * w[2 * j] + w[2 * j + 1] * w[2 * j + 1]
+                o[j - half] = w[j].real * w[j].real + w[j].imag * w[j].imag
+
+
+@njit(cache=True)
+def scatter(
+    turns: Any, grid: Any, gratings: Any, factors: Any, twiddles: Any, work: Any, out: Any
+) -> None:
+    """Send the waves of pupils through gratings and write their far-field intensities.
+
+    Two transforms each way, along x for blocks of sixteen y and along y for blocks of sixteen x;
+    rows and columns outside the aperture are left out of the way in.
+
+    Parameters
+    ----------
+    turns : ndarray of float64, shape (B, 7, 7)
+    grid : ndarray of float32, shape (n,)
+        As :func:`fill_row` takes them; n a multiple of 32.
+    gratings : ndarray of float32, shape (B, n, 2 n) or (1, n, 2 n)
+        View of complex64.
+    factors, twiddles
+        Of :func:`mattergym.physics.fourier.plan` of n.
+    work : ndarray of float32, shape (4, n * n)
+    out : ndarray of float32, shape (B, n, n)
+        The origin is moved to the middle.
+    """
+    n = grid.shape[0]
+    block = n * LANES
+    scale, zero = splat(np.float32(1.0 / (n * n))), splat(np.float32(0.0))
+    line_re, line_im = np.empty(n, np.float32), np.empty(n, np.float32)
+    # Blocks of sixteen y over x, and of sixteen x over y.
+    wave_re, wave_im, turned_re, turned_im = work[0], work[1], work[2], work[3]
+    re, im = np.empty(block, np.float32), np.empty(block, np.float32)
+    other_re, other_im = np.empty(block, np.float32), np.empty(block, np.float32)
+    through = np.empty(2 * block, np.float32)
+    for b in range(out.shape[0]):
+        for i in range(n):
+            if grid[i] * grid[i] <= RIM:
+                fill_row(turns[b], grid, grid[i], line_re, line_im)
+            else:
+                line_re[:] = 0.0
+                line_im[:] = 0.0
+            for j in range(0, n, LANES):
+                store(wave_re, j * n + i * LANES, load(line_re, j))
+                store(wave_im, j * n + i * LANES, load(line_im, j))
+        for j in range(0, n, LANES):
+            if np.abs(grid[j : j + LANES]).min() > RIM:
+                for i in range(0, n, LANES):
+                    for k in range(i * n + j * LANES, i * n + (j + LANES) * LANES, LANES):
+                        store(turned_re, k, zero)
+                        store(turned_im, k, zero)
+                continue
+            copy_vectors(wave_re, j * n, re, block)
+            copy_vectors(wave_im, j * n, im, block)
+            # The inverse: parts swapped.
+            y, x = transform(factors, twiddles, im, re, other_im, other_re)
+            for i in range(0, n, LANES):
+                transpose_tile(x, i * LANES, LANES, turned_re, i * n + j * LANES, LANES)
+                transpose_tile(y, i * LANES, LANES, turned_im, i * n + j * LANES, LANES)
+        grating = gratings[b if gratings.shape[0] > 1 else 0].reshape(2 * n * n)
+        for i in range(0, n, LANES):
+            copy_vectors(turned_re, i * n, re, block)
+            copy_vectors(turned_im, i * n, im, block)
+            y, x = transform(factors, twiddles, im, re, other_im, other_re)
+            for j in range(0, 2 * n, LANES):
+                transpose_tile(grating, 2 * i * n + j, 2 * n, through, j * LANES, LANES)
+            for k in range(0, block, LANES):
+                ar, ai = scale * load(x, k), scale * load(y, k)
+                br, bi = load(through, 2 * k), load(through, 2 * k + LANES)
+                store(re, k, ar * br - ai * bi)
+                store(im, k, multiply_add(ar, bi, ai * br))
+            x, y = transform(factors, twiddles, re, im, other_re, other_im)
+            for j in range(0, n, LANES):
+                transpose_tile(x, j * LANES, LANES, wave_re, j * n + i * LANES, LANES)
+                transpose_tile(y, j * LANES, LANES, wave_im, j * n + i * LANES, LANES)
+        image = out[b].reshape(n * n)
+        for j in range(0, n, LANES):
+            copy_vectors(wave_re, j * n, re, block)
+            copy_vectors(wave_im, j * n, im, block)
+            x, y = transform(factors, twiddles, re, im, other_re, other_im)
+            place = (j + n // 2) % n
+            for i in range(n):
+                ar, ai = load(x, i * LANES), load(y, i * LANES)
+                store(image, (i + n // 2) % n * n + place, multiply_add(ar, ar, ai * ai))
+
+
+def fft_grid(pixels: int, step: float) -> NDArray[np.float32]:
+    """Coordinates of pixels in FFT order, in units of the step's, float32 (pixels,)."""
+    return (scipy.fft.fftfreq(pixels, 1.0 / pixels) * step).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _workspace(pixels: int) -> NDArray[np.float32]:
+    """Work space of :func:`scatter`, kept: fresh pages cost more than the transforms."""
+    return np.empty((4, pixels**2), np.float32)
 
 
 def pupils(phases: NDArray[np.float64], pixels: int, step: float) -> NDArray[np.complex64]:
@@ -271,9 +356,8 @@ def pupils(phases: NDArray[np.float64], pixels: int, step: float) -> NDArray[np.
         The error of the phase is about 1e-7 of the largest edge phase.
     """
     turns = chi_turns(phases)
-    grid = (scipy.fft.fftfreq(pixels, 1.0 / pixels) * step).astype(np.float32)
     out = np.empty((len(turns), pixels, pixels), np.complex64)
-    fill_pupils(turns, grid, out.view(np.float32))
+    fill_pupils(turns, fft_grid(pixels, step), out)
     return out
 
 
@@ -319,7 +403,7 @@ def probes(
     waves = pupils(edge_phases(coefficients, voltage, aperture), pixels, step)
     waves = scipy.fft.ifft2(waves, axes=(1, 2), overwrite_x=True, workers=1)
     out = np.empty(waves.shape, np.float32)
-    centred_intensity(waves.view(np.float32), out)
+    centred_intensity(waves, out)
     out /= out.sum(axis=(1, 2), keepdims=True)
     return out
 
@@ -335,7 +419,7 @@ def ronchigrams(
         Edge phases in rad.
     gratings : ndarray of complex64, shape (B, n, n) or (1, n, n)
         Transmission functions, e.g. ``exp(1j * film)``; the probe sits on pixel (0, 0) and wraps
-        around. The pixel is lambda / (n step aperture).
+        around. The pixel is lambda / (n step aperture); n is a multiple of 32.
     step : float
         Pixel of the result in units of the aperture's half-angle.
 
@@ -343,13 +427,21 @@ def ronchigrams(
     -------
     ndarray of float32, shape (B, n, n)
         In units of the beam's intensity inside the aperture without a specimen.
+
+    Raises
+    ------
+    ValueError
+        If n is no multiple of 32.
     """
-    waves = pupils(phases, gratings.shape[-1], step)
-    waves = scipy.fft.ifft2(waves, axes=(1, 2), overwrite_x=True, workers=1)
-    multiply(waves.view(np.float32), gratings.view(np.float32))
-    waves = scipy.fft.fft2(waves, axes=(1, 2), overwrite_x=True, workers=1)
-    out = np.empty(waves.shape, np.float32)
-    centred_intensity(waves.view(np.float32), out)
+    pixels = gratings.shape[-1]
+    if pixels % (2 * LANES):
+        raise ValueError(f"pixels = {pixels}; Ronchigrams need a multiple of {2 * LANES}")
+    turns = chi_turns(phases)
+    out = np.empty((len(turns), pixels, pixels), np.float32)
+    views = np.ascontiguousarray(gratings, np.complex64).view(np.float32)
+    factors, twiddles = plan(pixels)
+    work = _workspace(pixels)
+    scatter(turns, fft_grid(pixels, step), views, factors, twiddles, work, out)
     return out
 
 

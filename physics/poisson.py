@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 from scipy import stats
 
-from mattergym.physics.rng import uniform, xoshiro256pp
+from mattergym.physics.rng import fill_uint64, uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,6 +81,8 @@ _FINE_FIRST, _FINE_THRESHOLD, _FINE_ALIAS = _tables(range(COARSE_STEP), _FINE_BI
 _COARSE_FIRST, _COARSE_THRESHOLD, _COARSE_ALIAS = _tables(
     range(0, int(REJECTION_FROM), COARSE_STEP), _COARSE_BITS
 )
+# exp(-1/2 + r) = sum_k _EXP[k] r^k.
+_EXP = np.array([math.exp(-0.5) / math.factorial(k) for k in range(14)])
 _RECIPROCAL = 1.0 / np.maximum(np.arange(32), 1)
 
 
@@ -123,18 +125,6 @@ def _rejected(mean: float, state: Any) -> int:
 
 
 @njit(cache=True)
-def _fill(state: Any, draws: Any) -> None:
-    """Fill an array of uint64 from a stream, its state in registers meanwhile."""
-    s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
-    for i in range(draws.shape[0]):
-        draws[i], s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
-    state[0] = s0
-    state[1] = s1
-    state[2] = s2
-    state[3] = s3
-
-
-@njit(cache=True)
 def poisson_counts(lanes: Any, means: Any, streams: Any, counts: Any) -> None:
     """Fill rows of counts, one stream a lane.
 
@@ -149,25 +139,30 @@ def poisson_counts(lanes: Any, means: Any, streams: Any, counts: Any) -> None:
     counts : ndarray, shape (B, N)
         Of a type that holds the counts; written in place.
     """
-    left, term, fraction = np.empty((3, BLOCK))
-    draws = np.empty(BLOCK, np.uint64)
+    left, term, fraction = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    draws = np.zeros(BLOCK, np.uint64)
     whole = np.empty(BLOCK, np.int32)
     count = np.empty(BLOCK, np.int64)
     for lane in lanes:
         state = streams[lane]
         for start in range(0, means.shape[1], BLOCK):
             n = min(BLOCK, means.shape[1] - start)
-            largest, fractions = np.int32(0), 0
+            # Loops run over whole blocks, which compile better; what is beyond the end is 0.
+            here, out = means[lane, start : start + n], counts[lane, start : start + n]
             for i in range(n):
-                mean = min(np.float64(means[lane, start + i]), REJECTION_FROM)
-                whole[i] = np.int32(mean)
-                fraction[i] = mean - whole[i]
+                fraction[i] = min(np.float64(here[i]), REJECTION_FROM)
+            for i in range(n, BLOCK):
+                fraction[i] = 0.0
+            largest, fractions = np.int32(0), 0
+            for i in range(BLOCK):
+                whole[i] = np.int32(fraction[i])
+                fraction[i] -= whole[i]
                 largest = max(largest, whole[i])
                 fractions += fraction[i] > 0.0
                 count[i] = 0
             if largest >= COARSE_STEP:
-                _fill(state, draws[:n])
-                for i in range(n):
+                fill_uint64(state, draws[:n])
+                for i in range(BLOCK):
                     t = min(whole[i] // COARSE_STEP, len(_COARSE_FIRST) - 1)
                     count[i] = _pick(
                         draws[i],
@@ -177,37 +172,38 @@ def poisson_counts(lanes: Any, means: Any, streams: Any, counts: Any) -> None:
                         _COARSE_ALIAS[t],
                     )
             if largest > 0:
-                _fill(state, draws[:n])
-                for i in range(n):
+                fill_uint64(state, draws[:n])
+                for i in range(BLOCK):
                     t = whole[i] % COARSE_STEP
                     count[i] += _pick(
                         draws[i], _FINE_BITS, _FINE_FIRST[t], _FINE_THRESHOLD[t], _FINE_ALIAS[t]
                     )
             if fractions:
-                _fill(state, draws[:n])
-                for i in range(n):
+                fill_uint64(state, draws[:n])
+                for i in range(BLOCK):
                     left[i] = np.float64(np.int64(draws[i] >> _U11)) * _SCALE
-                for i in range(n):
+                for i in range(BLOCK):
                     # exp(-x) by its series about 1/2, |r| <= 1/2, to 2e-17.
                     r = 0.5 - fraction[i]
-                    e = 1.0
-                    for k in range(13, 0, -1):
-                        e = 1.0 + r * _RECIPROCAL[k] * e
-                    term[i] = e * math.exp(-0.5)
-                k, pending = 0, n
+                    e = _EXP[13]
+                    for k in range(12, -1, -1):
+                        e = _EXP[k] + r * e
+                    term[i] = e
+                k, pending = 0, np.int64(1)
                 while pending and k < 31:
                     # What is left of u after the terms so far; a count grows while it is >= 0.
                     k += 1
                     pending = 0
-                    for i in range(n):
+                    reciprocal = _RECIPROCAL[k]
+                    for i in range(BLOCK):
                         left[i] -= term[i]
-                        count[i] += left[i] >= 0.0
-                        term[i] *= fraction[i] * _RECIPROCAL[k]
-                        pending += left[i] >= 0.0
+                        grown = np.int64(1) if left[i] >= 0.0 else np.int64(0)
+                        count[i] += grown
+                        pending += grown
+                        term[i] *= fraction[i] * reciprocal
             for i in range(n):
-                counts[lane, start + i] = count[i]
+                out[i] = count[i]
             if largest >= REJECTION_FROM:
                 for i in range(n):
                     if whole[i] >= REJECTION_FROM:
-                        mean = np.float64(means[lane, start + i])
-                        counts[lane, start + i] = _rejected(mean, state)
+                        out[i] = _rejected(np.float64(here[i]), state)

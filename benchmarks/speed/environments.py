@@ -1,52 +1,77 @@
-"""Environment steps a second: every task single and batched, IsingReversal against yardsticks."""
+"""Environment steps a second: IsingReversal against a lean yardstick under other vectorisers."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from mattergym.benchmarks.speed import Ratio, Section
+from mattergym.benchmarks.speed import Growth, Ratio, Section
 from mattergym.benchmarks.yardsticks import LeanIsing
 from mattergym.envs import TASKS
 
 REVERSAL = "mattergym/IsingReversal-v0"
-# A contestant runs for about this long a round.
+LANES = (8, 64, 1024, 4096)
+# How often the native batch should outrun eight copies of the yardstick.
+WANTED = {
+    ("SyncVectorEnv(8)", 64): 8.0,
+    ("SyncVectorEnv(8)", 1024): 30.0,
+    ("AsyncVectorEnv(8)", 64): 50.0,
+    ("AsyncVectorEnv(8)", 1024): 200.0,
+}
+# A contestant runs for at least this long a round.
 SECONDS = 0.12
 
 
-def stepper(env: Any, lanes: int) -> Callable[[], float]:
-    """Return a function that steps for a while and gives environment steps a second.
+def stepper(env: Any, horizon: int) -> Callable[[], float]:
+    """Return a function that plays whole episodes and gives environment steps a second.
 
-    Actions are drawn beforehand from the action space, the same for every round.
+    Resets are in the figure: a run is a whole number of horizons, each followed by one more step
+    in which a batch resets by itself (it counts as a step, as everywhere in Gymnasium); a single
+    environment is reset when its episode ends. Random actions are drawn beforehand from the action
+    space, the same for every round.
+
+    Parameters
+    ----------
+    env : gymnasium.Env, gymnasium.vector.VectorEnv or a VecEnv of stable-baselines3
+    horizon : int
+        Steps of a typical episode.
     """
-    env.action_space.seed(0)
-    actions = [env.action_space.sample() for _ in range(16)]
-    env.reset(seed=0)
-    count = 0
+    single = isinstance(env, gym.Env)
+    lanes = 1 if single else env.num_envs
+    space = env.action_space
+    space.seed(0)
+    if single or isinstance(env, gym.vector.VectorEnv):
+        actions = [space.sample() for _ in range(horizon + 1)]
+    else:  # the action space of a VecEnv is that of one lane
+        actions = [np.array([space.sample() for _ in range(lanes)]) for _ in range(horizon + 1)]
+    env.reset()
 
     def run() -> float:
-        nonlocal count
         begin = now = time.perf_counter()
         steps = 0
         while now - begin < SECONDS:
-            for _ in range(4):
-                ended = env.step(actions[count % 16])
-                count += 1
-                steps += 1
-                if lanes == 1 and (ended[2] or ended[3]):
+            for action in actions:
+                ended = env.step(action)
+                if single and (ended[2] or ended[3]):
                     env.reset()
+            steps += len(actions)
             now = time.perf_counter()
         return lanes * steps / (now - begin)
 
     return run
 
 
-def bookkeeping_per_second(lanes: int = 64, steps: int = 300) -> Callable[[], float]:
-    """Batches a second that ``BatchEnv.step`` could do beyond ``_step`` and ``_observe``."""
+def bookkeeping_per_second(lanes: int = 64, steps: int = 303) -> Callable[[], float]:
+    """Batches a second that ``BatchEnv.step`` could do beyond ``_step``, ``_observe``, ``_reset``.
+
+    Three episodes are played, so that the bookkeeping of their resets is in it.
+    """
     env: Any = gym.make_vec(REVERSAL, num_envs=lanes).unwrapped
     env.reset(seed=0)
     action = np.zeros(env.action_space.shape, np.float32)
@@ -62,7 +87,7 @@ def bookkeeping_per_second(lanes: int = 64, steps: int = 300) -> Callable[[], fl
 
         return call
 
-    env._step, env._observe = timed(env._step), timed(env._observe)
+    env._step, env._observe, env._reset = map(timed, (env._step, env._observe, env._reset))
 
     def run() -> float:
         nonlocal inside
@@ -75,40 +100,54 @@ def bookkeeping_per_second(lanes: int = 64, steps: int = 300) -> Callable[[], fl
     return run
 
 
-def section() -> Section:
-    """Contestants: the yardstick, IsingReversal at four sizes, every other task single and 64."""
-    contestants = {
-        "lean yardstick, gym.Env": stepper(LeanIsing(), 1),
-        "lean yardstick, SyncVectorEnv(8)": stepper(gym.vector.SyncVectorEnv([LeanIsing] * 8), 8),
+def yardsticks(resources: ExitStack) -> dict[str, Any]:
+    """Eight copies of the lean yardstick under every vectoriser that is installed."""
+    found: dict[str, Any] = {
+        "SyncVectorEnv(8)": gym.vector.SyncVectorEnv([LeanIsing] * 8),
+        "AsyncVectorEnv(8)": gym.vector.AsyncVectorEnv([LeanIsing] * 8),
     }
-    for task in TASKS.values():
-        short = task.id.split("/")[-1]
-        for track in task.tracks:
-            name = f"{short} {track.name}"
-            contestants[f"{name}, single view"] = stepper(gym.make(task.id, **track.kwargs), 1)
-            for lanes in (8, 64, 1024) if task.id == REVERSAL else (64,):
-                batch = gym.make_vec(task.id, num_envs=lanes, **track.kwargs)
-                contestants[f"{name}, native batch of {lanes}"] = stepper(batch, lanes)
-    contestants["bookkeeping alone, batches of 64"] = bookkeeping_per_second()
-    sync, lean = "lean yardstick, SyncVectorEnv(8)", "lean yardstick, gym.Env"
-    full = "IsingReversal-v0 full"
+    if find_spec("stable_baselines3"):
+        from stable_baselines3.common.vec_env import DummyVecEnv
+
+        found["DummyVecEnv(8) of SB3"] = DummyVecEnv([LeanIsing] * 8)
+    for env in found.values():
+        resources.callback(env.close)
+    return found
+
+
+def section() -> Section:
+    """Contestants: the yardstick alone and vectorised, IsingReversal single and in batches."""
+    resources = ExitStack()
+    horizon = TASKS[REVERSAL].horizon
+    lean, single = "lean yardstick, gym.Env", "IsingReversal-v0, single view"
+    contestants = {lean: stepper(LeanIsing(), horizon)}
+    vectorised = yardsticks(resources)
+    for name, env in vectorised.items():
+        contestants[f"lean yardstick, {name}"] = stepper(env, horizon)
+    contestants[single] = stepper(gym.make(REVERSAL), horizon)
+    native = {f"IsingReversal-v0, native batch of {lanes}": float(lanes) for lanes in LANES}
+    for name, count in native.items():
+        contestants[name] = stepper(gym.make_vec(REVERSAL, num_envs=int(count)), horizon)
+    bookkeeping = "bookkeeping alone, batches of 64"
+    contestants[bookkeeping] = bookkeeping_per_second()
+    ratios = [
+        Ratio(
+            f"native batch of {lanes} / {name} of the yardstick",
+            f"IsingReversal-v0, native batch of {lanes}",
+            f"lean yardstick, {name}",
+            WANTED.get((name, lanes)),
+        )
+        for lanes in (64, 1024)
+        for name in vectorised
+    ]
+    ratios.append(Ratio("single view / yardstick", single, lean, 0.5))
     return Section(
         "environments",
         "steps/s",
         contestants,
-        (
-            Ratio(
-                "native batch of 64 / SyncVectorEnv(8) of the yardstick",
-                f"{full}, native batch of 64",
-                sync,
-                8.0,
-            ),
-            Ratio(
-                "native batch of 1024 / SyncVectorEnv(8) of the yardstick",
-                f"{full}, native batch of 1024",
-                sync,
-                30.0,
-            ),
-            Ratio("single view / yardstick", f"{full}, single view", lean, 0.5),
-        ),
+        tuple(ratios),
+        (Growth("exponent of time in lanes, IsingReversal-v0", native, 1.05),),
+        # 60 us a batch.
+        {bookkeeping: 1e6 / 60.0},
+        resources,
     )

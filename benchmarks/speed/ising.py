@@ -26,7 +26,13 @@ from mattergym.physics.ising import spin_sums, sweep_uniform
 from mattergym.physics.ising_big import BIG_STREAMS, BigLattice
 from mattergym.physics.ising_bits import LatticeBatch
 from mattergym.physics.ising_exact import critical_temperature
-from mattergym.physics.ising_planes import CLASSES, LEVELS, class_probabilities, fill_level
+from mattergym.physics.ising_planes import (
+    CLASSES,
+    LEVELS,
+    class_probabilities,
+    coefficients,
+    fill_level,
+)
 from mattergym.physics.rng import seed_streams
 
 SIZES = (64, 256, 1024)
@@ -73,7 +79,9 @@ def c_sweeper(spins: np.ndarray, temperature: float) -> Callable[[int], None] | 
     planes = lattice._planes
     numerators = np.empty(CLASSES, np.uint64)
     class_probabilities(temperature, 0.0, 1.0, False, numerators)
-    thresholds = np.array([[fill_level(q, t) for q in numerators] for t in range(LEVELS)])
+    thresholds = np.array(
+        [coefficients(*(fill_level(q, level) for q in numerators)) for level in range(LEVELS)]
+    )
     state = _streams(BIG_STREAMS).reshape(2, 8, 4).transpose(0, 2, 1).copy()
 
     def sweep(sweeps: int) -> None:

@@ -7,12 +7,12 @@
 #include <immintrin.h>
 #endif
 
-enum { VECTOR = 8, PAD = 8, LEVELS = 32, UNCONDITIONAL = 14 };
+enum { VECTOR = 8, PAD = 8, LEVELS = 32, UNCONDITIONAL = 12 };
 typedef uint64_t u64;
 typedef u64 vec __attribute__((vector_size(64)));
 typedef u64 loose __attribute__((vector_size(64), aligned(8)));
 typedef struct { vec s0, s1, s2, s3; } stream;
-typedef struct { vec of[5]; } classes;
+typedef struct { vec ones, twos, both, four; } counts;
 
 static inline vec load(const u64 *p) { return *(const loose *)p; }
 static inline void store(u64 *p, vec v) { *(loose *)p = v; }
@@ -38,17 +38,15 @@ static inline vec next(stream *g) {
     return draw;
 }
 
-static inline classes count(const u64 *near, long line, long beside) {
+static inline counts count(const u64 *near, long line, long beside) {
     vec a = load(near - line), b = load(near + line), c = load(near), d = load(near + beside);
-    vec x = a ^ b, y = a & b, z = c ^ d, w = c & d;
-    vec ones = x ^ z, twos = y ^ w ^ (x & z), four = y & w;
-    return (classes){{~(ones | twos | four), ones & ~twos, twos & ~ones, ones & twos, four}};
+    vec x = a ^ b, y = a & b, z = c ^ d, w = c & d, ones = x ^ z, twos = y ^ w ^ (x & z);
+    return (counts){ones, twos, ones & twos, y & w};
 }
 
-static inline vec mix(const u64 *plane, const classes *m) {
-    vec p = m->of[0] & splat(plane[0]);
-    for (int k = 1; k < 5; k++) p |= m->of[k] & splat(plane[k]);
-    return p;
+static inline vec select(const u64 *c, counts n) {
+    return splat(c[0]) ^ (n.ones & splat(c[1])) ^ (n.twos & splat(c[2])) ^ (n.both & splat(c[3])) ^
+           (n.four & splat(c[4]));
 }
 
 static void refresh(u64 *plane, long rows, long half, long line, int across) {
@@ -73,7 +71,7 @@ static void refresh(u64 *plane, long rows, long half, long line, int across) {
     }
 }
 
-/* thresholds: LEVELS x 5 planes of zeros or ones; state: two streams of 4 x 8 words. */
+/* thresholds: LEVELS x 5 coefficients of zeros or ones; state: two streams of 4 x 8 words. */
 void sweep(u64 *planes, long rows, long half, long line, int across, const u64 *thresholds,
            u64 *state, long sweeps) {
     stream f = {load(state), load(state + 8), load(state + 16), load(state + 24)};
@@ -85,15 +83,15 @@ void sweep(u64 *planes, long rows, long half, long line, int across, const u64 *
         for (long r = 1; r <= rows; r++) {
             long beside = 2 * (((r - 1) & 1) ^ colour) - 1;
             for (long at = r * line + PAD; at < r * line + PAD + half; at += 2 * VECTOR) {
-                classes m = count(other + at, line, beside);
-                classes q = count(other + at + VECTOR, line, beside);
+                counts m = count(other + at, line, beside);
+                counts q = count(other + at + VECTOR, line, beside);
                 vec up = splat(0), open = ~up, up_2 = up, open_2 = open;
                 for (int level = 0; level < LEVELS;) {
                     vec draw = next(&f), draw_2 = next(&g);
-                    vec p = mix(thresholds + 5 * level, &m);
-                    vec p_2 = mix(thresholds + 5 * level, &q);
-                    up |= open & p & ~draw;
-                    up_2 |= open_2 & p_2 & ~draw_2;
+                    vec p = select(thresholds + 5 * level, m);
+                    vec p_2 = select(thresholds + 5 * level, q);
+                    up = (open & p) | (~open & up);
+                    up_2 = (open_2 & p_2) | (~open_2 & up_2);
                     open &= ~(p ^ draw);
                     open_2 &= ~(p_2 ^ draw_2);
                     if (++level >= UNCONDITIONAL && !any(open | open_2)) break;

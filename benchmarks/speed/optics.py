@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mattergym.benchmarks.speed import Ratio, Section
+from mattergym.benchmarks.speed import Growth, Ratio, Section
 from mattergym.physics import optics
 
 VOLTAGE, APERTURE, FILM = 60e3, 0.030, 100.0
@@ -62,6 +62,7 @@ def section() -> Section:
     """Sizes 64 to 512, a batch of 64 small ones, and the yardsticks at 256."""
     generator = np.random.default_rng(0)
     contestants: dict[str, Callable[[], float]] = {}
+    sizes: dict[str, float] = {}
     for n, lanes in ((64, 64), (128, 1), (256, 1), (512, 1)):
         phases = generator.normal(0.0, 2.0, (lanes, 14, 2))
         step = WIDTH / n
@@ -72,6 +73,8 @@ def section() -> Section:
         contestants[name] = _timed(
             partial(optics.ronchigrams, phases, gratings, step), lanes * n * n
         )
+        if lanes == 1:
+            sizes[name] = float(n * n)
         if n == 256:
             contestants["plain numpy, complex128, 256 x 256"] = _timed(
                 partial(plain_ronchigram, phases[0], gratings[0], step), n * n
@@ -81,4 +84,11 @@ def section() -> Section:
     if find_spec("pyTEMlib"):
         contestants["pyTEMlib, 256 x 256"] = _timed(_pytemlib(256), 256 * 256)
         ratios.append(Ratio("pyTEMlib / ours", "pyTEMlib, 256 x 256", ours, 30.0))
-    return Section("optics", "ns/px", contestants, tuple(ratios))
+    return Section(
+        "optics",
+        "ns/px",
+        contestants,
+        tuple(ratios),
+        (Growth("Ronchigram: time against pixels", sizes, 1.15),),
+        {ours: 10.0},
+    )

@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mattergym.benchmarks.validation import ising, optics, probe
+from mattergym.benchmarks.validation import (
+    analyst,
+    beam,
+    ferroelectric,
+    imaging,
+    ising,
+    optics,
+    probe,
+)
 from mattergym.benchmarks.validation.check import Check
 
-VALIDATIONS = (ising, optics, probe)
+VALIDATIONS = (ising, optics, imaging, beam, analyst, probe, ferroelectric)
 
 __all__ = ["Check", "run"]
 

@@ -1,4 +1,4 @@
-"""Reference HAADF images of abTEM: ``python tests/physics/abtem_haadf.py`` remakes them.
+"""HAADF images of abTEM: ``python -m mattergym.benchmarks.validation.abtem_haadf`` remakes them.
 
 A silicon atom in graphene, multislice with the independent-atom potential, at three voltages
 without aberrations and at 60 kV with some. Needs abTEM 1.0 (and ASE, which it brings).
@@ -7,15 +7,21 @@ without aberrations and at 60 kV with some. Needs abTEM 1.0 (and ASE, which it b
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mattergym.physics import crystals, imaging, optics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FILE = Path(__file__).parent / "data" / "abtem_haadf.npz"
 LATTICE = 2.46  # A
 REPEATS = (10, 6)  # orthogonal cells of LATTICE x sqrt(3) LATTICE
 APERTURE, DETECTOR = 30.0, (80.0, 200.0)  # mrad
 # Voltage in V, aberrations in A.
-CASES = (
+CASES: tuple[tuple[float, dict[str, float]], ...] = (
     (60e3, {}),
     (80e3, {}),
     (200e3, {}),
@@ -24,26 +30,37 @@ CASES = (
 STEP = 0.2  # A between probe positions
 
 
-def sites():
+def sites() -> tuple[NDArray[np.float64], int, NDArray[np.float64]]:
     """Positions (N, 2) in A, index of the silicon, and edges of the cell in A."""
     a, b = LATTICE, LATTICE * np.sqrt(3.0)
     cell = np.array([[0.0, 0.0], [a / 2, b / 6], [a / 2, b / 2], [0.0, 2 * b / 3]])
     shifts = [(i * a, j * b) for i in range(REPEATS[0]) for j in range(REPEATS[1])]
     positions = np.concatenate([cell + shift for shift in shifts])
     edges = np.array([REPEATS[0] * a, REPEATS[1] * b])
-    silicon = np.argmin(((positions - edges / 2) ** 2).sum(axis=1))
+    silicon = int(np.argmin(((positions - edges / 2) ** 2).sum(axis=1)))
     return positions, silicon, edges
 
 
-def scan_points():
+def scan_points() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Probe positions along x and y: the middle 7 A of the cell."""
     _, _, edges = sites()
     offsets = np.arange(-17, 18) * STEP
     return edges[0] / 2 + offsets, edges[1] / 2 + offsets
 
 
-def compute():
-    """Fractions of the beam on the detector, (cases, 35, 35), first axis x."""
+def our_image(voltage: float, aberrations: dict[str, float]) -> NDArray[np.float32]:
+    """Fractions of the beam on the detector by our convolution, (35, 35), first axis x."""
+    positions, silicon, _ = sites()
+    x, y = scan_points()
+    weights = np.full(len(positions), imaging.cross_section(crystals.CARBON, voltage))
+    weights[silicon] = imaging.cross_section(crystals.SILICON, voltage)
+    lens = optics.coefficients(**aberrations)
+    camera = imaging.Haadf(len(x), STEP, voltage, 1e-3 * APERTURE, lens)
+    return camera(np.arange(1), (positions - (x[0], y[0]))[None], weights[None])[0].T
+
+
+def compute() -> dict[str, Any]:
+    """Fractions of the beam on the detector by abTEM, ``images`` (cases, 35, 35), first axis x."""
     import abtem
     import ase
 

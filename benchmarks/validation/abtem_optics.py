@@ -1,4 +1,4 @@
-"""Reference arrays of abTEM for the optics: ``python tests/physics/abtem_optics.py`` remakes them.
+"""Optics of abTEM: ``python -m mattergym.benchmarks.validation.abtem_optics`` remakes the arrays.
 
 Three voltages, each with its own non-zero aberrations of all fourteen terms. Needs abTEM 1.0.
 """
@@ -6,8 +6,14 @@ Three voltages, each with its own non-zero aberrations of all fourteen terms. Ne
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mattergym.physics import optics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FILE = Path(__file__).parent / "data" / "abtem_optics.npz"
 VOLTAGES = (60e3, 80e3, 200e3)
@@ -21,7 +27,7 @@ MAGNITUDES = {
 }  # fmt: skip
 
 
-def aberrations(index):
+def aberrations(index: int) -> dict[str, float]:
     """Named aberrations of the voltage with this index: magnitudes as above, other angles."""
     generator = np.random.default_rng(index)
     named = {name: value * generator.uniform(0.5, 1.0) for name, value in MAGNITUDES.items()}
@@ -31,14 +37,34 @@ def aberrations(index):
     return named
 
 
-def angles():
+def angles() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Directions (alpha, phi) within 40 mrad at which the aberration function is compared."""
     generator = np.random.default_rng(7)
     alpha = LARGEST_ANGLE * np.sqrt(generator.uniform(0, 1, 400))
     return alpha, generator.uniform(-np.pi, np.pi, 400)
 
 
-def compute():
+def our_wave(index: int) -> NDArray[np.complex128]:
+    """Evaluate our exp(-i chi) at :func:`angles`, (400,)."""
+    alpha, phi = angles()
+    r = alpha / APERTURE
+    lens = optics.coefficients(**aberrations(index))
+    phases = optics.edge_phases(lens, VOLTAGES[index], APERTURE)
+    wave: NDArray[np.complex128] = np.exp(
+        -1j * optics.aberration_function(phases, r * np.cos(phi), r * np.sin(phi))
+    )
+    return wave
+
+
+def our_probe(index: int) -> NDArray[np.float32]:
+    """Compute the central part of our probe, (64, 64)."""
+    lens = optics.coefficients(**aberrations(index))[None]
+    probe = optics.probes(lens, VOLTAGES[index], APERTURE, PIXELS, SAMPLING)[0]
+    part = slice(PIXELS // 2 - CROP // 2, PIXELS // 2 + CROP // 2)
+    return probe[part, part]
+
+
+def compute() -> dict[str, Any]:
     """Compute aberration functions exp(-i chi) and central parts of probes by abTEM."""
     import abtem
     from abtem.transfer import Aberrations

@@ -15,8 +15,7 @@ from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_r
 from mattergym.envs.spm.instrument import ScanningProbe
 from mattergym.envs.validation import checked_choice
 from mattergym.physics import domains, ferroelectric, hysteresis
-from mattergym.physics.domain_writing import fill_normal
-from mattergym.physics.rng import normal, uniform
+from mattergym.physics.rng import fill_normal, normal, uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,9 +44,13 @@ LEVEL = 60.0
 EDGE_NM = (GRID - 1) * STRIDE * PIXEL_NM
 
 
+# Pixels, row and column, of the places 24 row + column.
+PIXELS = FIRST + STRIDE * np.stack(np.divmod(np.arange(PLACES), GRID), axis=1)
+
+
 def rows_and_columns(places: NDArray[np.int64]) -> NDArray[np.int64]:
     """Pixels (n, 2) of places 24 row + column."""
-    return FIRST + STRIDE * np.stack([places // GRID, places % GRID], axis=1)
+    return PIXELS[places]
 
 
 @njit(cache=True)
@@ -66,8 +69,7 @@ def draw_laws(
             else:
                 disorder[k, column - 4] = value
         laws[lanes[k], hysteresis.FIELD_PER_VOLT] = FIELD_PER_VOLT
-        for m in range(3):
-            fill_normal(s, white[k, m])
+        fill_normal(s, white[k].reshape(white[k].size))
 
 
 @njit(cache=True)
@@ -78,10 +80,61 @@ def draw_places(lanes: Any, streams: Any, places: Any) -> None:
 
 
 @njit(cache=True)
-def draw_gains(spread: float, streams: Any, gains: Any) -> None:
-    """Draw the factor on the tip's field of one loop in every lane."""
-    for lane in range(len(gains)):
-        gains[lane] = np.exp(spread * normal(streams[lane]))
+def draw_gains(lanes: Any, spread: float, streams: Any, gains: Any) -> None:
+    """Draw the factor (n,) on the tip's field of one loop in some lanes."""
+    for k in range(len(lanes)):
+        gains[k] = np.exp(spread * normal(streams[lanes[k]]))
+
+
+@njit(cache=True)
+def judge(
+    lanes: Any,
+    spots: Any,
+    found: Any,
+    truth: Any,
+    spread: Any,
+    areas: Any,
+    visits: Any,
+    best: Any,
+    regret: Any,
+) -> None:
+    """Enter the loops found (n,) at spots (n,) of some lanes; update best area and regret.
+
+    Parameters
+    ----------
+    truth, areas : ndarray of float64, shape (B, 576)
+        Without jitter, hidden; and averages of what was measured.
+    visits : ndarray of int64, shape (B, 576)
+    spread, best, regret : ndarray of float64, shape (B,)
+        Standard deviation of the truth; largest average so far; the gap between the largest truth
+        and that of the place that looks best, in that deviation.
+    """
+    for k in range(len(lanes)):
+        lane, spot = lanes[k], spots[k]
+        n = visits[lane, spot]
+        areas[lane, spot] = (n * areas[lane, spot] + found[k]) / (n + 1)
+        visits[lane, spot] = n + 1
+        incumbent, top = spot, truth[lane, 0]
+        for place in range(PLACES):
+            seen = visits[lane, place] > 0
+            if seen and areas[lane, place] > areas[lane, incumbent]:
+                incumbent = place
+            top = max(top, truth[lane, place])
+        best[lane] = max(best[lane], areas[lane, incumbent])
+        regret[lane] = (top - truth[lane, incumbent]) / max(spread[lane], 1e-9)
+
+
+@njit(cache=True)
+def fill_maps(pictures: Any, walls: Any, areas: Any, visits: Any, out: Any) -> None:
+    """Fill the maps of the feature observation (B, 4 * 576 + ...)."""
+    for lane in range(len(out)):
+        for place in range(PLACES):
+            row, column = FIRST + STRIDE * (place // GRID), FIRST + STRIDE * (place % GRID)
+            signal, area = pictures[lane, row, column], areas[lane, place] / AREA_SCALE
+            out[lane, place] = min(max(signal, -2.0), 2.0)
+            out[lane, PLACES + place] = min(walls[lane, place] / WALL_SCALE, 1.0)
+            out[lane, 2 * PLACES + place] = min(max(area, -1.0), 1.0)
+            out[lane, 3 * PLACES + place] = visits[lane, place] > 0
 
 
 class SPMDiscoveryVectorEnv(BatchEnv):
@@ -114,7 +167,7 @@ class SPMDiscoveryVectorEnv(BatchEnv):
         x, y = (Parameter(name, 0.0, EDGE_NM, "nm") for name in ("x", "y"))
         self.instrument = ScanningProbe(x, y, Parameter("voltage", 0.0, HIGH[1], "V"))
         part, self._noise, self._jitter = LEVELS[self.difficulty]
-        scale = 1.0
+        scale: Any = 1.0
         if self.split == "shift":
             part, self._noise, self._jitter = np.multiply(LEVELS[self.difficulty], SHIFT)
             scale = SHIFT_LAW
@@ -126,7 +179,7 @@ class SPMDiscoveryVectorEnv(BatchEnv):
         self._truth, self._areas, self._walls = np.zeros((3, num_envs, PLACES))
         self._visits = np.zeros((num_envs, PLACES), np.int64)
         self._last = np.zeros(num_envs, np.int64)
-        self._best = np.zeros(num_envs)
+        self._best, self._spread = np.zeros((2, num_envs))
 
     _configuration = BatchEnv._configuration | set(
         "observation _imaging _noise _jitter _low _high".split()
@@ -158,16 +211,14 @@ class SPMDiscoveryVectorEnv(BatchEnv):
             one = np.array([lane])
             films = (self._films, self._a, self._field, still)
             ferroelectric.relax(one, *films, none, steps, landau, self.streams)
-            fill_normal(self.streams[lane], self._picture[lane])
+            fill_normal(self.streams[lane], self._picture[lane].reshape(-1))
         self._picture[lanes] = self._films[lanes] + self._noise * self._picture[lanes]
-        every = np.arange(PLACES)
         for lane in lanes:
-            self._walls[lane] = domains.wall_distance(self._films[lane])[
-                tuple(rows_and_columns(every).T)
-            ]
-        self._truth[lanes] = self._measure(
-            np.repeat(lanes, PLACES), np.tile(every, len(lanes)), np.ones(len(lanes) * PLACES)
-        ).reshape(-1, PLACES)
+            self._walls[lane] = domains.wall_distance(self._films[lane])[tuple(PIXELS.T)]
+        every = np.tile(np.arange(PLACES), len(lanes))
+        truth = self._measure(np.repeat(lanes, PLACES), every, np.ones(len(every)))
+        self._truth[lanes] = truth.reshape(-1, PLACES)
+        self._spread[lanes] = self._truth[lanes].std(axis=1)
         self._areas[lanes] = 0.0
         self._visits[lanes] = 0
         self._best[lanes] = 0.0
@@ -194,24 +245,22 @@ class SPMDiscoveryVectorEnv(BatchEnv):
 
     def _visit(self, lanes: NDArray[np.intp], places: NDArray[np.int64]) -> None:
         """Measure a loop in some lanes and judge them; places are given for all lanes."""
-        gains = np.empty(self.num_envs)
-        streams = self.streams[lanes]
-        draw_gains(self._jitter, streams, gains[: len(lanes)])
-        self.streams[lanes] = streams
+        gains = np.empty(len(lanes))
+        draw_gains(lanes, self._jitter, self.streams, gains)
         spots = places[lanes]
-        area = self._measure(lanes, spots, gains[: len(lanes)].copy())
-        n = self._visits[lanes, spots]
-        self._areas[lanes, spots] = (n * self._areas[lanes, spots] + area) / (n + 1)
-        self._visits[lanes, spots] += 1
+        judge(
+            lanes,
+            spots,
+            self._measure(lanes, spots, gains),
+            self._truth,
+            self._spread,
+            self._areas,
+            self._visits,
+            self._best,
+            self.ledger.table[2],
+        )
         self._last[lanes] = spots
-        seen = np.where(self._visits[lanes] > 0, self._areas[lanes], -np.inf)
-        incumbent = seen.argmax(axis=1)
-        self._best[lanes] = np.maximum(self._best[lanes], self._areas[lanes, incumbent])
-        truth = self._truth[lanes]
-        gap = truth.max(axis=1) - truth[np.arange(len(lanes)), incumbent]
-        regret = gap / np.maximum(truth.std(axis=1), 1e-9)
-        self.ledger.table[2, lanes] = regret
-        self.ledger.table[4, lanes] = regret < SUCCESS_REGRET
+        self.ledger.table[4, lanes] = self.ledger.table[2, lanes] < SUCCESS_REGRET
 
     def _step(
         self, action: NDArray[np.int64]
@@ -224,31 +273,25 @@ class SPMDiscoveryVectorEnv(BatchEnv):
 
     def _panel(self) -> NDArray[np.float64]:
         """Best area, the last one, and the fraction of the loops left, (B, 3)."""
-        last = self._areas[np.arange(self.num_envs), self._last]
-        left = 1.0 - self._steps / LOOPS
-        return np.clip(
-            np.stack([self._best / AREA_SCALE, last / AREA_SCALE, left], axis=1), 0.0, 1.0
-        )
+        panel = np.empty((self.num_envs, 3))
+        panel[:, 0] = self._best / AREA_SCALE
+        panel[:, 1] = self._areas[np.arange(self.num_envs), self._last] / AREA_SCALE
+        panel[:, 2] = 1.0 - self._steps / LOOPS
+        return np.minimum(np.maximum(panel, 0.0), 1.0)
 
     def _observe(self) -> Any:
         panel = self._panel().astype(np.float32)
-        areas, visited = self._areas / AREA_SCALE, self._visits > 0
         if self._imaging:
             pfm = np.clip(self._picture[:, None] * LEVEL + 128.0, 0.0, 255.0)
+            areas, visited = self._areas / AREA_SCALE, self._visits > 0
             maps = np.stack([np.clip(areas, 0.0, 1.0), visited], axis=1) * 255.0
             loops = maps.astype(np.uint8).reshape(-1, 2, GRID, GRID)
             loops = loops.repeat(STRIDE, axis=2).repeat(STRIDE, axis=3)
             return {"loops": loops, "panel": panel, "pfm": pfm.astype(np.uint8)}
-        end = FIRST + STRIDE * GRID
-        image = self._picture[:, FIRST:end:STRIDE, FIRST:end:STRIDE].reshape(-1, PLACES)
-        maps = (
-            np.clip(image, -2.0, 2.0),
-            np.minimum(self._walls / WALL_SCALE, 1.0),
-            np.clip(areas, -1.0, 1.0),
-            visited,
-            panel,
-        )
-        return np.concatenate(maps, axis=1).astype(np.float32)
+        out = np.empty((self.num_envs, 4 * PLACES + 3), np.float32)
+        fill_maps(self._picture, self._walls, self._areas, self._visits, out)
+        out[:, 4 * PLACES :] = panel
+        return out
 
     def program(self, lane: int = 0) -> list[str]:
         """Loop of the last action of a lane, as text."""
@@ -349,7 +392,19 @@ class SPMDiscoveryEnv(SingleEnv):
 
     Baselines
     ---------
-    BASELINES
+    | agent | regret |
+    |---|---|
+    | walls-first: places on walls | 0.92 |
+    | random | 0.72 |
+    | grid of 7 x 7 places | 0.62 |
+    | scripted: bright places less than 5 px from a wall | 0.29 |
+    | gp-xy: Gaussian process (UCB) on the place | 0.21 |
+    | bo: on the place and symmetrised patches | 0.18 |
+    | gp-walls: on the place, wall distance and brightness | 0.17 |
+    | expert: knows the areas | 0.01 |
+
+    Means of 200 test episodes on features, standard errors 0.02-0.05. What is left to the expert is
+    jitter.
 
     References
     ----------

@@ -17,7 +17,7 @@ from mattergym.envs.validation import checked_choice
 from mattergym.physics import domain_writing as writing
 from mattergym.physics import ferroelectric
 from mattergym.physics.domain_writing import SIZE
-from mattergym.physics.rng import normal
+from mattergym.physics.rng import fill_normal, normal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def analyse(
     target : ndarray of bool, shape (B, H, W)
     signed : ndarray of float32, shape (B, H, W)
         Distance to the pattern's edge in pixels, positive inside.
-    smooth, mask, work : ndarray, shapes (H, W), (H, W) bool, (H + 4, W + 4)
+    smooth, mask, work : ndarray, shapes (H, W), (H, W) bool, (H + 4, W + 4) float32
         Work space.
     out : ndarray of float64, shape (B, 6 + 2 * 64)
         x, y, radius in pixels of the largest disc of missing domain, then of excess domain; then
@@ -76,12 +76,15 @@ def analyse(
                     mask[i, j] = up != target[b, i, j] and up == (wrong == 1)
             x, y, radius = writing.largest_inside(mask, work)
             out[b, 3 * wrong], out[b, 3 * wrong + 1], out[b, 3 * wrong + 2] = x, y, radius
-        out[b, REGIONS:] = 0.0
-        for i in range(image.shape[1]):
-            for j in range(image.shape[2]):
-                block = (i // size) * BLOCKS + j // size
-                out[b, REGIONS + block] += smooth[i, j] > 0.0
-                out[b, REGIONS + BLOCKS * BLOCKS + block] += signed[b, i, j]
+        for block in range(BLOCKS * BLOCKS):
+            top, left = block // BLOCKS * size, block % BLOCKS * size
+            up, distance = 0, 0.0
+            for i in range(top, top + size):
+                for j in range(left, left + size):
+                    up += smooth[i, j] > 0.0
+                    distance += float(signed[b, i, j])
+            out[b, REGIONS + block] = up
+            out[b, REGIONS + BLOCKS * BLOCKS + block] = distance
 
 
 @njit(cache=True)
@@ -105,8 +108,7 @@ def draw_films(lanes: Any, streams: Any, targets: Any, signed: Any, white: Any, 
         lane = lanes[k]
         writing.draw_target(streams[lane], targets[lane])
         writing.signed_distance(targets[lane], work, signed[lane])
-        writing.fill_normal(streams[lane], white[k, 0])
-        writing.fill_normal(streams[lane], white[k, 1])
+        fill_normal(streams[lane], white[k].reshape(white[k].size))
 
 
 class SPMDomainWritingVectorEnv(BatchEnv):
@@ -166,7 +168,7 @@ class SPMDomainWritingVectorEnv(BatchEnv):
     def _reset(self, lanes: NDArray[np.intp]) -> None:
         draw_gains(lanes, self._spread, self.streams, self._gain)
         white = np.empty((len(lanes), 2, SIZE, SIZE))
-        work = np.empty((SIZE + 4, SIZE + 4))
+        work = np.empty((SIZE + 4, SIZE + 4), np.float32)
         draw_films(lanes, self.streams, self._target, self._signed, white, work)
         smooth = ferroelectric.correlated_noise
         varied = smooth(white[:, 0], writing.DISORDER_LENGTH) * np.float32(writing.DISORDER)
@@ -239,7 +241,7 @@ class SPMDomainWritingVectorEnv(BatchEnv):
             return {"panel": left.astype(np.float32), "pfm": pfm}
         out = np.empty((self.num_envs, REGIONS + 2 * BLOCKS**2))
         smooth, mask = np.empty((SIZE, SIZE)), np.empty((SIZE, SIZE), np.bool_)
-        work = np.empty((SIZE + 4, SIZE + 4))
+        work = np.empty((SIZE + 4, SIZE + 4), np.float32)
         analyse(self._picture, self._target, self._signed, smooth, mask, work, out)
         out[:, :REGIONS] /= SIZE
         out[:, REGIONS:] /= (SIZE // BLOCKS) ** 2

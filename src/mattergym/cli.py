@@ -141,6 +141,8 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="JSON file for the records.")] = None,
 ) -> None:
     """Evaluate an agent on the test split."""
+    import numpy as np
+
     from mattergym.benchmarks.evaluate import evaluate as run
     from mattergym.benchmarks.run import write_json
     from mattergym.benchmarks.statistics import stratified_bootstrap
@@ -153,7 +155,7 @@ def evaluate(
     elif player.trainable:
         raise typer.BadParameter(f"agent {agent!r} has to be trained; pass --load FILE")
     records = run(task.id, player, episodes, seed, num_envs, dict(chosen.kwargs))
-    low, high = stratified_bootstrap([records.scores], lambda x: float(x.mean()))
+    low, high = stratified_bootstrap([records.scores], np.mean)
     path = out or Path("runs") / f"{task.id.split('/')[-1]}.{chosen.name}.{agent}.evaluation.json"
     write_json(path, records.to_json())
     console.print(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import linalg, stats
 
+from mattergym.benchmarks.validation.beam import hop_chain
 from mattergym.physics import atom_walk as walk
 from mattergym.physics.rng import seed_streams
 
@@ -42,28 +43,22 @@ def test_direction_and_waiting_time_of_first_hops(start):
     assert stats.chisquare([*counts, stay], expected * LANES / expected.sum()).pvalue > 1e-3
 
 
-def test_directions_and_waiting_times_of_a_hundred_thousand_hops():
-    # One exposure after the other with the silicon put back: the number of exposures before a
-    # hop is geometric, its direction as the rates.
-    beam, step = np.array([-0.3, 0.4]), 0.25
-    rates = np.empty(3)
-    total = walk.hop_rates(*beam, 1, rates)
-    streams = seed_streams(np.arange(LANES, dtype=np.uint64), np.zeros(LANES, "u8"), 2)
-    waited = np.zeros(LANES, np.int64)
-    first = np.full(LANES, -1)
-    for n in range(12):
-        site, _ = expose(LANES, beam, step, streams=streams)
-        moved = (site != 0).any(axis=1) & (first < 0)
-        first[moved] = n
-        waited[first < 0] += 1
-    chance = np.exp(-total * step)
-    # A silicon that hopped and came back within one exposure looks as if it had stayed.
-    stayed = (waited > 0).mean()
-    assert stayed >= chance - 0.004
-    observed = np.bincount(np.minimum(waited, 8), minlength=9)
-    law = stayed ** np.arange(9) * (1.0 - stayed)
-    law[8] = stayed**8
-    assert stats.chisquare(observed, LANES * law).pvalue > 1e-3
+@pytest.mark.parametrize("waits", [0.3, 1.0, 3.0])
+def test_directions_and_waiting_times_of_a_hundred_thousand_hops(waits):
+    # Where the silicon is after an exposure, against the exact chain of its rates: directions and
+    # waiting times of all hops, returns among them.
+    beam = np.array([-0.3, 0.4])
+    sites, generator = hop_chain(beam)
+    law = linalg.expm(generator * waits / -generator[0, 0])[0]
+    site, _ = expose(LANES, beam, waits / -generator[0, 0])
+    assert waits < 1.0 or (site[:, 2] == 1).sum() > 0.4 * LANES
+    counts = np.array([(site == place).all(axis=1).sum() for place in sites])
+    usual = law * LANES > 10.0
+    observed = np.append(counts[usual], LANES - counts[usual].sum())
+    expected = LANES * np.append(law[usual], 1.0 - law[usual].sum())
+    keep = expected > 1.0
+    expected[keep] *= observed[keep].sum() / expected[keep].sum()
+    assert stats.chisquare(observed[keep], expected[keep]).pvalue > 1e-3
 
 
 def test_distances_are_those_of_the_honeycomb():

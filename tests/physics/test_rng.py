@@ -53,3 +53,20 @@ def test_uniform_numbers_are_uniform():
     counts = np.histogram(x, 50, (0, 1))[0]
     chi_square = ((counts - 400) ** 2 / 400).sum()
     assert chi_square < 49 + 5 * np.sqrt(98)
+
+
+def test_blocks_of_draws_are_those_drawn_one_by_one():
+    for count in (1, 127, 1000):
+        one, many, plain = (rng.seed_streams(np.arange(1, dtype="u8"), np.zeros(1, "u8"), 4)[0]
+                            for _ in range(3))  # fmt: skip
+        single = np.array([rng.normal(one) for _ in range(count)])
+        block, python = np.empty((2, count))
+        rng.fill_normal(many, block)
+        rng.fill_normal.py_func(plain, python)
+        np.testing.assert_allclose(block, single, rtol=0, atol=1e-13)
+        np.testing.assert_array_equal(block, python)
+        np.testing.assert_array_equal(many, one)
+        draws = np.empty(count, np.uint64)
+        rng.fill_uint64(many, draws)
+        assert [rng.next_uint64(one) for _ in range(count)] == draws.tolist()
+        np.testing.assert_array_equal(many, one)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mattergym.benchmarks.validation import analyst
 from mattergym.physics import crystals, imaging, survey
 from mattergym.physics.rng import seed_streams
 
@@ -90,6 +91,17 @@ def test_evidence_adds_over_visits_and_tells_defects():
     assert twice > 0.9
     # Wald: a false call has a chance below exp(-6).
     assert (evidence[:, sound] > 6.0).mean() < np.exp(-6.0)
+
+
+@pytest.mark.parametrize(("vacancy", "dose"), [(True, 8000.0), (False, 2000.0)])
+def test_rates_of_calls_are_those_of_neyman_and_pearson(vacancy, dose):
+    sites = analyst.far_apart(LAYER, vacancy)
+    for defective, cut in ((True, 6.0), (True, 0.0), (False, 0.0)):
+        seen = (analyst.levels(LAYER, sites, dose, defective, 500) > cut).mean()
+        law = analyst.predicted_rate(LAYER, sites, dose, defective, np.array([cut]))[0]
+        assert 0.02 < law < 0.98
+        # The skewness of the counts, and 4.5 standard errors.
+        assert abs(seen - law) < 0.015 + 4.5 * np.sqrt(law * (1.0 - law) / (500 * len(sites)))
 
 
 def test_beam_damage_is_proportional_to_dose():

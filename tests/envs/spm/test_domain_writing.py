@@ -5,10 +5,12 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt, uniform_filter
 
 import mattergym  # noqa: F401
 from mattergym.agents import domain_writing as agents
 from mattergym.benchmarks.evaluate import evaluate
+from mattergym.benchmarks.validation.ferroelectric_pictures import fit_radius_law, radius_law
 from mattergym.envs.objectives import intersection_over_union
 from mattergym.envs.spm import domain_writing as task
 from mattergym.physics import domain_writing as writing
@@ -68,6 +70,58 @@ def test_domains_stay_and_are_erased_and_written_again():
     assert (film > 0.0).sum() == pytest.approx(area, rel=0.1)
 
 
+@pytest.mark.parametrize("seconds", [1e-4, 1e-2, 1.0])
+def test_written_radius_follows_the_law_of_the_tip(seconds):
+    """r = r_c + r_0 [(V/V_c)^2 - 1]^(1/3), within a tenth of a pixel of dots of 2 to 7."""
+    volts, many = np.arange(3.0, 9.01, 0.5), 40
+    film = write(*films(len(volts) * many), np.repeat(volts, many), seconds)
+    mean = radius(film).reshape(-1, many).mean(axis=1)
+    law = fit_radius_law(volts, mean)
+    np.testing.assert_allclose(mean, radius_law(volts, *law), atol=0.12)
+    r_c, r_0, v_c = law
+    assert r_c > 0.0
+    assert 1.0 < r_0 < 2.0
+    assert 1.2 < v_c < 3.0
+    # Another exponent fits worse: a straight line in V does by far.
+    line = np.polyval(np.polyfit(volts, mean, 1), volts)
+    assert np.abs(line - mean).max() > 1.5 * np.abs(radius_law(volts, *law) - mean).max()
+
+
+def test_what_is_written_over_a_domain_counts():
+    """The later pulse wins where it reaches, and what it does not reach stays."""
+    down, a, field = films(12)
+    small = radius(write(down.copy(), a, field, 4.0, 1e-3))
+    large = radius(write(down.copy(), a, field, 8.0, 1e-1))
+    film = write(down.copy(), a, field, 4.0, 1e-3)
+    write(film, a, field, 8.0, 1e-1)
+    assert radius(film) == pytest.approx(large, abs=0.35)
+    # The weak pulse adds nothing to the large domain.
+    write(film, a, field, 4.0, 1e-3)
+    assert radius(film) == pytest.approx(large, abs=0.35)
+    # One of the other sign punches a hole, of about the dot that it would write.
+    write(film, a, field, -4.0, 1e-3)
+    hole = np.sqrt(large**2 - radius(film) ** 2)
+    assert hole.mean() == pytest.approx(small.mean(), rel=0.2)
+    assert (film[:, 32, 32] < 0.0).all()
+    # And a strong one of that sign erases the domain.
+    write(film, a, field, -9.0, 1.0)
+    assert (film > 0.0).mean() < 0.002
+
+
+def test_pfm_image_is_the_polarization_with_noise_of_its_own():
+    down, *_ = films(2)
+    streams = seed_streams(np.arange(2, dtype=np.uint64), np.zeros(2, np.uint64), 0)
+    out, alone = np.zeros_like(down), np.zeros_like(down)
+    writing.image(np.arange(2), down, 0.25, streams.copy(), out)
+    noise = out - down
+    assert noise.mean() == pytest.approx(0.0, abs=0.01)
+    assert noise.std() == pytest.approx(0.25, rel=0.03)
+    assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
+    writing.image(np.array([1]), down, 0.25, streams.copy(), alone)
+    np.testing.assert_array_equal(alone[1], out[1])
+    assert not alone[0].any()
+
+
 def test_a_weaker_tip_writes_less():
     weak, strong = (radius(write(*films(6), 5.0, 1e-2, gain)).mean() for gain in (0.7, 1.4))
     assert weak + 0.5 < strong
@@ -87,23 +141,29 @@ def test_targets_are_what_they_are_called():
     assert 0.04 < min(shares) < max(shares) < 0.65
 
 
+def test_box_filter_is_the_mean_of_nine():
+    source = np.random.default_rng(0).normal(size=(12, 17)).astype(np.float32)
+    out = np.empty((12, 17))
+    writing.box_filter(source, out)
+    exact = uniform_filter(source.astype(np.float64), 3, mode="nearest")
+    np.testing.assert_allclose(out, exact, atol=1e-12)
+
+
 def test_largest_disc_is_the_discs():
     y, x = np.mgrid[:64, :64]
     mask = np.hypot(x - 40, y - 20) < 9.0
     mask |= np.hypot(x - 10, y - 50) < 4.0
-    cx, cy, r = writing.largest_inside(mask, np.empty((68, 68)))
+    cx, cy, r = writing.largest_inside(mask, np.empty((68, 68), np.float32))
     assert (cx, cy) == (40.0, 20.0)
     assert r == pytest.approx(9.0, abs=0.7)
-    assert writing.largest_inside(np.zeros_like(mask), np.empty((68, 68)))[2] == 0.0
+    assert writing.largest_inside(np.zeros_like(mask), np.empty((68, 68), np.float32))[2] == 0.0
 
 
 def test_signed_distance():
-    from scipy.ndimage import distance_transform_edt
-
     target = np.zeros((64, 64), np.bool_)
     target[20:40, 10:30] = True
     out = np.empty((64, 64))
-    writing.signed_distance(target, np.empty((68, 68)), out)
+    writing.signed_distance(target, np.empty((68, 68), np.float32), out)
     exact = distance_transform_edt(target) - distance_transform_edt(~target)
     np.testing.assert_allclose(out, exact - np.sign(exact) * 0.5, rtol=0.03, atol=0.05)
 
@@ -145,5 +205,5 @@ def test_kernels_as_plain_python():
     fast, plain = np.empty((2, 2, 134))
     for kernel, out in ((task.analyse, fast), (task.analyse.py_func, plain)):
         smooth, mask = np.empty((64, 64)), np.empty((64, 64), np.bool_)
-        kernel(image, target, image, smooth, mask, np.empty((68, 68)), out)
+        kernel(image, target, image, smooth, mask, np.empty((68, 68), np.float32), out)
     np.testing.assert_allclose(fast, plain)
