@@ -188,7 +188,10 @@ class SB3Agent(Agent):
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
-        """Act by the trained policy.
+        """Act by the trained policy; choices among discrete actions are drawn, as in training.
+
+        The likeliest row with the likeliest column need not be a likely place, and a policy that
+        always takes it repeats itself.
 
         Raises
         ------
@@ -197,8 +200,14 @@ class SB3Agent(Agent):
         """
         if self.model is None:
             raise RuntimeError(f"agent {self.name!r} has no policy yet; call train or load first")
-        action, state = self.model.predict(observation, state, episode_start, deterministic)
+        certain = deterministic and isinstance(self.action_space, gym.spaces.Box)
+        action, state = self.model.predict(observation, state, episode_start, certain)
         return action, state
+
+    def seed(self, seed: int) -> None:
+        """Seed the choices that are drawn."""
+        if self.model is not None:
+            self.model.set_random_seed(seed)
 
     def save(self, path: Path) -> None:
         """Write the model as stable-baselines3's zip file."""

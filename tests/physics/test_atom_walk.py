@@ -45,17 +45,18 @@ def test_direction_and_waiting_time_of_first_hops(start):
 
 @pytest.mark.parametrize("waits", [0.3, 1.0, 3.0])
 def test_directions_and_waiting_times_of_a_hundred_thousand_hops(waits):
+    lanes = 4 * LANES
     # Where the silicon is after an exposure, against the exact chain of its rates: directions and
     # waiting times of all hops, returns among them.
     beam = np.array([-0.3, 0.4])
     sites, generator = hop_chain(beam)
     law = linalg.expm(generator * waits / -generator[0, 0])[0]
-    site, _ = expose(LANES, beam, waits / -generator[0, 0])
-    assert waits < 1.0 or (site[:, 2] == 1).sum() > 0.4 * LANES
+    site, _ = expose(lanes, beam, waits / -generator[0, 0])
+    assert waits < 1.0 or (site[:, 2] == 1).sum() > 0.4 * lanes
     counts = np.array([(site == place).all(axis=1).sum() for place in sites])
-    usual = law * LANES > 10.0
-    observed = np.append(counts[usual], LANES - counts[usual].sum())
-    expected = LANES * np.append(law[usual], 1.0 - law[usual].sum())
+    usual = law * lanes > 10.0
+    observed = np.append(counts[usual], lanes - counts[usual].sum())
+    expected = lanes * np.append(law[usual], 1.0 - law[usual].sum())
     keep = expected > 1.0
     expected[keep] *= observed[keep].sum() / expected[keep].sum()
     assert stats.chisquare(observed[keep], expected[keep]).pvalue > 1e-3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import integrate
 
 from mattergym.physics import damage
 
@@ -31,6 +32,24 @@ def test_static_threshold_of_86_kev_is_16_9_ev():
 )  # fmt: skip
 def test_vibrating_carbon(voltage, barn, tolerance):
     assert damage.displacement_cross_section(voltage) == pytest.approx(barn, rel=tolerance)
+
+
+@pytest.mark.parametrize(("voltage", "number", "threshold"), [(120e3, 6, 16.9), (300e3, 14, 9.0)])
+def test_closed_form_is_the_integral_of_the_differential_cross_section(voltage, number, threshold):
+    # Mott's series to first order in Z alpha: McKinley & Feshbach (1948), over the transfer T.
+    gamma = 1.0 + voltage / 510998.95
+    beta = np.sqrt(1.0 - gamma**-2)
+    largest = 3.0 * threshold
+    scale = np.pi * (number * 2.8179403e-15) ** 2 * (1.0 - beta**2) / beta**4 * 1e28
+
+    def per_transfer(t):
+        share = t / largest
+        mott = np.pi * number / 137.036 * beta * (np.sqrt(share) - share)
+        return scale * largest / t**2 * (1.0 - beta**2 * share + mott)
+
+    wanted = integrate.quad(per_transfer, threshold, largest, epsrel=1e-10)[0]
+    value = damage.mckinley_feshbach(voltage, number, threshold, largest)
+    assert value == pytest.approx(wanted, rel=1e-6)
 
 
 def test_cold_limit_and_rise_with_voltage():

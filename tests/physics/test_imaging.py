@@ -55,6 +55,21 @@ def test_atoms_between_grid_cells_are_imaged_as_those_on_them(shift):
     assert np.abs(again - moved).max() < 5e-3 * moved.max()
 
 
+def test_source_and_atom_widen_by_their_gaussians():
+    step, pixels, width, source = 0.1, 240, 0.3, 1.2
+    place = np.full((1, 1, 2), 0.5 * pixels * step)
+    spectra = []
+    for size in ({"atom_width": 0.0}, {"atom_width": width, "source_size": source}):
+        camera = imaging.Haadf(pixels, step, 60e3, 0.030, **size)
+        image = camera(np.arange(1), place, np.ones((1, 1)))[0]
+        spectra.append(np.abs(np.fft.rfft2(image)))
+    ky, kx = np.fft.fftfreq(pixels, step)[:, None], np.fft.rfftfreq(pixels, step)
+    variance = width**2 + (source / 2.3548) ** 2
+    low = kx**2 + ky**2 < 0.5**2
+    wanted = np.exp(-2.0 * np.pi**2 * variance * (kx**2 + ky**2))
+    np.testing.assert_allclose((spectra[1] / spectra[0])[low], wanted[low], atol=0.01)
+
+
 @pytest.mark.parametrize(("pixels", "pixel_size"), [(1, 0.3), (37, 0.2), (64, 0.31), (130, 0.1)])
 def test_frames_are_the_convolution_of_numpy(pixels, pixel_size):
     # Aberrations without any symmetry; a grid that is no multiple of sixteen.

@@ -61,6 +61,18 @@ def test_zero_gives_zero_and_small_types_are_filled():
     assert draw(np.full((1, 64), 3.0, np.float32), counts=np.zeros((1, 64), np.uint16)).any()
 
 
+@pytest.mark.parametrize("mean", [0.5, 3.0, 40.25])
+def test_what_is_beyond_the_end_draws_nothing(mean):
+    streams, means = streams_of(1), np.full((1, 130), mean)
+    together, apart = np.zeros((2, 1, 130), np.int64)
+    poisson.poisson_counts(np.arange(1), means, streams, together)
+    again = streams_of(1)
+    for part in (slice(0, 128), slice(128, 130)):
+        poisson.poisson_counts(np.arange(1), means[:, part], again, apart[:, part])
+    np.testing.assert_array_equal(together, apart)
+    np.testing.assert_array_equal(streams, again)
+
+
 def test_a_lane_draws_the_same_alone_and_plain_python_agrees():
     means = np.random.default_rng(0).uniform(0.0, 60.0, (3, 200))
     means[:, 7] = 2000.5
