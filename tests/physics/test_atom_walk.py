@@ -85,6 +85,11 @@ def test_rates_peak_towards_each_neighbour_and_fall_off():
             assert rates[n] == pytest.approx(1.0)
             assert rates[n] > 5.0 * np.delete(rates, n).max()
     assert walk.hop_rates(4.0, 0.0, 1, rates) < 0.01
+    for distance in (0.3, 0.8):
+        walk.hop_rates(distance, 0.85, 1, rates)
+        wanted = 0.9 * np.exp(-0.5 * (distance / 0.5) ** 2)
+        wanted += 0.1 * np.exp(-0.5 * (distance / 0.9) ** 2)
+        assert rates[0] == pytest.approx(wanted, rel=1e-12)
 
 
 def test_carbons_are_lost_at_the_rate_of_the_beam_on_them():

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from mattergym.physics import poisson
-from mattergym.physics.rng import seed_streams
+from mattergym.physics.rng import next_uint64, seed_streams
 
 DRAWS = 400_000
 
@@ -61,16 +61,15 @@ def test_zero_gives_zero_and_small_types_are_filled():
     assert draw(np.full((1, 64), 3.0, np.float32), counts=np.zeros((1, 64), np.uint16)).any()
 
 
-@pytest.mark.parametrize("mean", [0.5, 3.0, 40.25])
-def test_what_is_beyond_the_end_draws_nothing(mean):
-    streams, means = streams_of(1), np.full((1, 130), mean)
-    together, apart = np.zeros((2, 1, 130), np.int64)
-    poisson.poisson_counts(np.arange(1), means, streams, together)
-    again = streams_of(1)
-    for part in (slice(0, 128), slice(128, 130)):
-        poisson.poisson_counts(np.arange(1), means[:, part], again, apart[:, part])
-    np.testing.assert_array_equal(together, apart)
-    np.testing.assert_array_equal(streams, again)
+@pytest.mark.parametrize(("mean", "stages"), [(0.5, 1), (3.0, 1), (40.0, 2), (40.25, 3)])
+def test_every_count_takes_a_draw_a_stage_and_what_is_beyond_the_end_none(mean, stages):
+    for pixels in (2, 128, 130):
+        streams, again = streams_of(1), streams_of(1)
+        counts = np.zeros((1, pixels), np.int64)
+        poisson.poisson_counts(np.arange(1), np.full((1, pixels), mean), streams, counts)
+        for _ in range(stages * pixels):
+            next_uint64(again[0])
+        np.testing.assert_array_equal(streams, again)
 
 
 def test_a_lane_draws_the_same_alone_and_plain_python_agrees():
