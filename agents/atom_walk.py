@@ -336,12 +336,12 @@ class ParticleFilterWalk(PlannedWalk):
         outcome = np.zeros(len(lanes), np.int64)
         for k in range(len(lanes)):
             found = 9.0
-            for sublattice in (0, 1):
-                sign = 1 - 2 * sublattice
-                error = np.abs(sign * places - move[k]).max(axis=1)
+            for sublattice in np.arange(2):
+                error = np.abs((1 - 2 * sublattice) * places - move[k]).max(axis=1)
                 error[(sublattice + tables.sites[:, 2]) % 2 != after[k]] = 9.0
                 if error.min() < found:
-                    found, before[k], outcome[k] = error.min(), sublattice, error.argmin()
+                    nearest = error.argmin()
+                    found, before[k], outcome[k] = error[nearest], sublattice, nearest
             if found > 0.1:
                 outcome[k] = -1
         sign = (1 - 2 * before)[:, None, None]

@@ -124,7 +124,7 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
         "policy_kwargs": {"net_arch": [128, 128]},
     },
     ("mattergym/SPMDomainWriting-v0", "image", "ppo"): {
-        "steps": 1_000_000,
+        "steps": 400_000,
         "num_envs": 64,
         "n_steps": 50,
         "batch_size": 800,

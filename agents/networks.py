@@ -59,16 +59,16 @@ class KeypointExtractor(BaseFeaturesExtractor):
     """
 
     def __init__(self, space: spaces.Dict, channels: int = 32) -> None:
-        boxes = {name: box for name, box in space.spaces.items() if box.shape is not None}
-        self._image = next(name for name, box in boxes.items() if len(box.shape or ()) == 3)
-        self._vectors = [name for name in boxes if name != self._image]
-        others = sum(int(boxes[name].shape[0]) for name in self._vectors)  # type: ignore[index]
+        shapes = {name: tuple(box.shape or ()) for name, box in space.spaces.items()}
+        self._image = next(name for name, shape in shapes.items() if len(shape) == 3)
+        self._vectors = [name for name in shapes if name != self._image]
+        others = sum(shapes[name][0] for name in self._vectors)
         super().__init__(space, 4 * channels + others)
-        inputs = boxes[self._image].shape[0]  # type: ignore[index]
+        inputs = shapes[self._image][0]
         self._layers = nn.Sequential(
-            nn.Conv2d(inputs, 16, 5, stride=2, padding=2),
+            nn.Conv2d(inputs, 16, 8, stride=4, padding=2),
             nn.ReLU(),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.Conv2d(16, 32, 3, padding=1),
             nn.ReLU(),
             nn.Conv2d(32, channels, 1),
         )

@@ -208,7 +208,8 @@ class DensitySurvey(SurveyAgent):
     def choose(self, expected: Any, dose: Any, left: Any) -> tuple[NDArray[np.int64], Any]:
         """Most expected new calls per dose."""
         task: Any = self.env.unwrapped
-        return best_value(*task.density_of_fields, dose, left, task.material)
+        vacancies, dopants = task.density_of_fields
+        return best_value(vacancies, dopants, dose, left, task.material)
 
 
 class BayesSurvey(SurveyAgent):
@@ -238,7 +239,8 @@ class BayesSurvey(SurveyAgent):
         streams = seed_streams(lanes.astype(np.uint64), np.zeros(len(lanes), np.uint64), 99)
         density = np.zeros((len(lanes), sites), np.float32)
         defects = np.zeros((len(lanes), sites), np.int8)
-        survey.draw_defects(lanes, layer.positions, *law, layer.vacancy, streams, density, defects)
+        draw: Any = survey.draw_defects
+        draw(lanes, layer.positions, *law, layer.vacancy, streams, density, defects)
         self._sites = np.diff(layer.first).astype(np.float64)
         chance = np.add.reduceat(density, layer.first[:-1], axis=1) / self._sites
         self._mean, self._covariance = chance.mean(axis=0), np.cov(chance.T)

@@ -21,7 +21,7 @@ TASK = "mattergym/IsingReversal-v0"
 STEPS, SEEDS, EPISODES = 12_000_000, 2, 2000
 
 
-def layers(model: Any) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+def layers(model: Any) -> dict[str, Any]:
     """Weights and biases of the mean of a Gaussian actor: two tanh layers and a linear one."""
     linear = [model.policy.mlp_extractor.policy_net[k] for k in (0, 2)] + [model.policy.action_net]
     found = {}

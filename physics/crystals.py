@@ -9,7 +9,7 @@ al. (1987), J. Solid State Chem. 70, 207).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -133,14 +133,16 @@ def grain_boundary(
     left = layer(material, width / 2, height, angles[0])
     right = layer(material, width / 2, height, angles[1])
     moved = right._replace(positions=right.positions + np.array([width / 2, 0.0]))
-    joined = Crystal(*(np.concatenate(parts) for parts in zip(left, moved, strict=True)))
+    parts: Any = (np.concatenate(both) for both in zip(left, moved, strict=True))
+    joined = Crystal(*parts)
     limit = closest * lattice_constant(material) / np.sqrt(3.0)
     pairs = cKDTree(joined.positions).query_pairs(limit, output_type="ndarray")
     keep = np.ones(len(joined.numbers), np.bool_)
     for i, j in pairs:
         if keep[i]:
             keep[j] = False
-    return Crystal(*(part[keep] for part in joined))
+    kept: Any = (part[keep] for part in joined)
+    return Crystal(*kept)
 
 
 def with_vacancies(crystal: Crystal, columns: NDArray[np.int64]) -> Crystal:

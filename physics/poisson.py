@@ -193,7 +193,7 @@ def poisson_counts(lanes: Any, means: Any, streams: Any, counts: Any) -> None:
                 while pending and k < 31:
                     # What is left of u after the terms so far; a count grows while it is >= 0.
                     k += 1
-                    pending = 0
+                    pending = np.int64(0)
                     reciprocal = _RECIPROCAL[k]
                     for i in range(BLOCK):
                         left[i] -= term[i]

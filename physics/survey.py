@@ -92,7 +92,7 @@ def perfect_layer(material: str = "WS2") -> Layer:
     crystal = crystals.layer(material, wide + 2 * margin, wide + 2 * margin, ROTATION)
     positions = crystal.positions - margin
     sections = np.array([imaging.cross_section(int(z), VOLTAGE) for z in crystal.numbers])
-    weights = (sections * crystal.atoms)[None]
+    weights = (sections * crystal.atoms.astype(np.float64))[None]
     camera = imaging.Haadf(PIXELS, PIXEL, VOLTAGE, APERTURE, source_size=SOURCE_SIZE)
     corners = [(FIELD * (k % FIELDS), FIELD * (k // FIELDS)) for k in range(FIELDS**2)]
     means = []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mattergym.benchmarks.speed import Growth, Ratio, Section
+from mattergym.benchmarks.speed.optics import timed
 from mattergym.physics import crystals, imaging
 from mattergym.physics.rng import seed_streams
 
@@ -17,21 +17,6 @@ DOSE = 5e4  # e/A^2: some 15 counts a pixel in the mean
 # Standard deviation of the yardstick's probe, in A.
 PROBE = 0.4
 SIZES, SMALL, LANES = (128, 256, 512, 1024), 64, (1, 8, 64)
-
-
-def timed(function: Callable[[], Any], pixels: int, seconds: float = 0.1) -> Callable[[], float]:
-    """Run for a while and give nanoseconds a pixel."""
-
-    def run() -> float:
-        begin = now = time.perf_counter()
-        count = 0
-        while now - begin < seconds:
-            function()
-            count += 1
-            now = time.perf_counter()
-        return 1e9 * (now - begin) / (count * pixels)
-
-    return run
 
 
 class Frames:

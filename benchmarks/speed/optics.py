@@ -34,7 +34,7 @@ def plain_ronchigram(
     return np.abs(np.fft.fftshift(np.fft.fft2(wave))) ** 2
 
 
-def _timed(function: Callable[[], Any], pixels: int, seconds: float = 0.1) -> Callable[[], float]:
+def timed(function: Callable[[], Any], pixels: int, seconds: float = 0.1) -> Callable[[], float]:
     """Run for a while and give nanoseconds a pixel."""
 
     def run() -> float:
@@ -70,19 +70,19 @@ def section() -> Section:
         film = optics.amorphous_film(n, sampling, VOLTAGE, FILM, generator)
         gratings = np.exp(1j * film)[None]
         name = f"Ronchigram {n} x {n}" + (f", batch of {lanes}" if lanes > 1 else "")
-        contestants[name] = _timed(
+        contestants[name] = timed(
             partial(optics.ronchigrams, phases, gratings, step), lanes * n * n
         )
         if lanes == 1:
             sizes[name] = float(n * n)
         if n == 256:
-            contestants["plain numpy, complex128, 256 x 256"] = _timed(
+            contestants["plain numpy, complex128, 256 x 256"] = timed(
                 partial(plain_ronchigram, phases[0], gratings[0], step), n * n
             )
     ours = "Ronchigram 256 x 256"
     ratios = [Ratio("plain numpy / ours", "plain numpy, complex128, 256 x 256", ours)]
     if find_spec("pyTEMlib"):
-        contestants["pyTEMlib, 256 x 256"] = _timed(_pytemlib(256), 256 * 256)
+        contestants["pyTEMlib, 256 x 256"] = timed(_pytemlib(256), 256 * 256)
         ratios.append(Ratio("pyTEMlib / ours", "pyTEMlib, 256 x 256", ours, 30.0))
     return Section(
         "optics",

@@ -112,7 +112,7 @@ def _hops(panels: Any, quick: bool) -> list[Check]:
     direction, waiting = panels
     rates = np.empty(3)
     for n, beam in enumerate(BEAMS):
-        total = walk.hop_rates(*beam, 1, rates)
+        total = walk.hop_rates(beam[0], beam[1], 1, rates)
         sites, generator = hop_chain(beam)
         index = np.full((2 * REACH + 1, 2 * REACH + 1, 2), -1)
         index[sites[:, 0] + REACH, sites[:, 1] + REACH, sites[:, 2]] = np.arange(len(sites))

@@ -74,7 +74,7 @@ def acquire(frame: Frame, seed: int) -> NDArray[np.uint8]:
         frame.flyback,
         3.0,
     )
-    fractions = camera(np.arange(1), seen, (sections * crystal.atoms)[None])
+    fractions = camera(np.arange(1), seen, (sections * crystal.atoms.astype(np.float64))[None])
     streams = seed_streams(np.array([seed], np.uint64), np.zeros(1, np.uint64), 1)
     electrons = frame.electrons * size**2
     counts = imaging.expose(fractions, electrons, streams).reshape(1, -1)

@@ -174,8 +174,8 @@ def _noise(quick: bool) -> list[Check]:
     streams = _streams(1, 3)
     ratio = []
     for electrons in doses:
-        counts = imaging.expose(fraction, electrons, streams)
-        ratio.append(counts.mean() / counts.std())
+        exposed = imaging.expose(fraction, electrons, streams)
+        ratio.append(exposed.mean() / exposed.std())
     exponent = float(np.polyfit(np.log(doses), np.log(ratio), 1)[0])
     checks.append(
         Check("exponent of signal over noise against dose", exponent, 0.5, 0.005, "1", "Poisson")

@@ -172,7 +172,7 @@ class STEMAtomWalkVectorEnv(BatchEnv):
             action_parameters=(*axes, EXPOSURE),
             **kwargs,
         )
-        self.instrument = Stem(current=CURRENT, position=POSITION, exposure=EXPOSURE)
+        self.instrument: Stem = Stem(current=CURRENT, position=POSITION, exposure=EXPOSURE)
         self._hazard, self._spread = LEVELS[self.difficulty]
         if self.split == "shift":
             self._hazard *= SHIFT[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mattergym.envs.instruments import Instruction, Instrument, Parameter
 
 ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact (SI)
@@ -73,7 +75,7 @@ class Stem(Instrument):
         """Electrons that the beam brings in a second."""
         return self.current * 1e-12 / ELEMENTARY_CHARGE
 
-    def frame_seconds(self, pixels: float, dwell: float) -> float:
+    def frame_seconds(self, pixels: float, dwell: Any) -> Any:
         """Seconds of a square frame of ``pixels`` in all at ``dwell`` us; arrays broadcast."""
         return pixels * dwell * 1e-6 + self.FLYBACK_S * pixels**0.5
 

@@ -77,7 +77,7 @@ class STEMSurveyVectorEnv(BatchEnv):
             spaces.MultiDiscrete([FIELDS, FIELDS, len(DOSES)]),
             **kwargs,
         )
-        self.instrument = Stem()
+        self.instrument: Stem = Stem()
         self._layer = survey.perfect_layer(material)
         self._damage, contrast = LEVELS[self.difficulty]
         self._efficiency = 1.0
