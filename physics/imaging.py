@@ -475,12 +475,14 @@ def digitize(counts: Any, gain: float, offset: float, noise: float, streams: Any
 def _count(fractions: Any, electrons: Any, streams: Any, counts: Any) -> None:
     """Fill counts (B, N) of means fractions (B, N) times electrons (B,), piece by piece."""
     lane = np.zeros(1, np.int64)
-    means = np.empty((1, PIECE))
+    line = np.empty(PIECE)
+    means = line.reshape(1, PIECE)
     for b in range(counts.shape[0]):
         for start in range(0, counts.shape[1], PIECE):
             end = min(start + PIECE, counts.shape[1])
-            for i in range(start, end):
-                means[0, i - start] = fractions[b, i] * electrons[b]
+            source, beam = fractions[b, start:end], electrons[b]
+            for i in range(end - start):
+                line[i] = source[i] * beam
             row = counts[b, start:end].reshape(1, end - start)
             poisson_counts(lane, means[:, : end - start], streams[b : b + 1], row)
 

@@ -20,8 +20,9 @@ class Check:
     @property
     def passed(self) -> bool:
         """Whether the value lies within the tolerance."""
-        return abs(self.value - self.target) <= self.tolerance
+        return bool(abs(self.value - self.target) <= self.tolerance)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "passed": self.passed}
+        plain = {k: v if isinstance(v, str) else float(v) for k, v in asdict(self).items()}
+        return {**plain, "passed": self.passed}

@@ -19,6 +19,7 @@ from mattergym.benchmarks.statistics import (
     stratified_bootstrap,
 )
 from mattergym.benchmarks.sweep import Cell, cells
+from mattergym.benchmarks.validation import Check
 from mattergym.cli import app
 
 ID = "mattergym/IsingReversal-v0"
@@ -122,3 +123,16 @@ def test_a_readme_without_markers_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="results"):
         write_readme(tmp_path / "results", readme)
     assert readme.read_text() == "no markers"
+
+
+def test_checks_of_numpy_numbers_are_written_as_json():
+    numbers = (np.float32(1.5), np.float64(1.0), np.float64(0.4))
+    for value, passed in zip((numbers[1], numbers[0]), (True, False), strict=True):
+        check = Check("x", value, np.float64(1.0), numbers[2], "1", "by hand")
+        assert json.loads(json.dumps(check.to_json()))["passed"] is passed
+
+
+@pytest.mark.slow
+def test_every_validation_passes(tmp_path):
+    assert CliRunner().invoke(app, ["validate", "--quick", "--out", str(tmp_path)]).exit_code == 0
+    assert all(check["passed"] for check in json.loads((tmp_path / "validation.json").read_text()))
