@@ -44,7 +44,7 @@ static inline counts count(const u64 *near, long line, long beside) {
     return (counts){ones, twos, ones & twos, y & w};
 }
 
-static inline vec select(const u64 *c, counts n) {
+static inline vec pick(const u64 *c, counts n) {
     return splat(c[0]) ^ (n.ones & splat(c[1])) ^ (n.twos & splat(c[2])) ^ (n.both & splat(c[3])) ^
            (n.four & splat(c[4]));
 }
@@ -88,8 +88,8 @@ void sweep(u64 *planes, long rows, long half, long line, int across, const u64 *
                 vec up = splat(0), open = ~up, up_2 = up, open_2 = open;
                 for (int level = 0; level < LEVELS;) {
                     vec draw = next(&f), draw_2 = next(&g);
-                    vec p = select(thresholds + 5 * level, m);
-                    vec p_2 = select(thresholds + 5 * level, q);
+                    vec p = pick(thresholds + 5 * level, m);
+                    vec p_2 = pick(thresholds + 5 * level, q);
                     up = (open & p) | (~open & up);
                     up_2 = (open_2 & p_2) | (~open_2 & up_2);
                     open &= ~(p ^ draw);

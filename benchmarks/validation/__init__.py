@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from mattergym.benchmarks.validation import (
@@ -21,7 +22,9 @@ VALIDATIONS = (ising, optics, imaging, beam, analyst, probe, ferroelectric)
 __all__ = ["Check", "run"]
 
 
-def run(directory: Path, quick: bool = False) -> list[Check]:
+def run(
+    directory: Path, quick: bool = False, progress: Callable[[str], None] | None = None
+) -> list[Check]:
     """Run every validation and write figures and ``validation.json`` to a directory.
 
     Parameters
@@ -29,13 +32,19 @@ def run(directory: Path, quick: bool = False) -> list[Check]:
     directory : Path
     quick : bool
         Fewer samples, the same checks.
+    progress : callable, optional
+        Called with the name of each validation that has run.
 
     Returns
     -------
     list of Check
     """
     directory.mkdir(parents=True, exist_ok=True)
-    checks = [check for module in VALIDATIONS for check in module.run(directory, quick)]
+    checks: list[Check] = []
+    for module in VALIDATIONS:
+        checks += module.run(directory, quick)
+        if progress is not None:
+            progress(module.__name__.split(".")[-1])
     content = [check.to_json() for check in checks]
     (directory / "validation.json").write_text(json.dumps(content, indent=1) + "\n")
     return checks

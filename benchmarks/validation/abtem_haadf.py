@@ -73,13 +73,19 @@ def compute() -> dict[str, Any]:
     with abtem.config.set({"diagnostics.progress_bar": False}):
         potential = abtem.Potential(atoms, sampling=0.025, slice_thickness=2.0).build(lazy=False)
         x, y = scan_points()
-        scan = abtem.CustomScan(np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2))
+        points = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2)
+        detector = abtem.AnnularDetector(*DETECTOR)
         for voltage, aberrations in CASES:
             probe = abtem.Probe(energy=voltage, semiangle_cutoff=APERTURE, aberrations=aberrations)
             probe.grid.match(potential)
-            detector = abtem.AnnularDetector(*DETECTOR)
-            signal = probe.scan(potential, scan=scan, detectors=detector, lazy=False, max_batch=64)
-            images.append(np.asarray(signal.array).reshape(len(x), len(y)))
+            signal = []
+            # abTEM holds the waves of all positions of a scan.
+            for part in np.array_split(points, len(x)):
+                scanned = probe.scan(
+                    potential, scan=abtem.CustomScan(part), detectors=detector, lazy=False
+                )
+                signal.append(np.asarray(scanned.array))
+            images.append(np.concatenate(signal).reshape(len(x), len(y)))
     return {"images": np.array(images, np.float32)}
 
 

@@ -37,13 +37,13 @@ def _track(task: Any, name: str | None) -> Any:
     raise typer.BadParameter(f"{task.id} has no track {name!r}; it has {known}")
 
 
-def _bar() -> Progress:
+def _bar(quiet: bool = False) -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
     )
-    return Progress(*columns, TimeRemainingColumn(), console=console)
+    return Progress(*columns, TimeRemainingColumn(), console=console, disable=quiet)
 
 
 def _agent(task: Any, track: Any, name: str) -> Any:
@@ -237,9 +237,11 @@ def validate(
     quick: Annotated[bool, typer.Option(help="Fewer samples.")] = False,
 ) -> None:
     """Compare the physics with exact results."""
-    from mattergym.benchmarks.validation import run
+    from mattergym.benchmarks.validation import VALIDATIONS, run
 
-    checks = run(out, quick)
+    with _bar() as bar:
+        row = bar.add_task("validating", total=len(VALIDATIONS))
+        checks = run(out, quick, lambda name: bar.update(row, advance=1, description=name))
     table = Table("check", "value", "target", "tolerance", "source", "")
     for c in checks:
         verdict = "ok" if c.passed else "FAILED"
@@ -260,39 +262,62 @@ def speed(
         list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; default: all.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 9,
-    out: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    out: Annotated[Path, typer.Option(help="JSON file for the figures.")] = Path(
+        "runs/speed/speed.json"
+    ),
+    plot: Annotated[Path | None, typer.Option(help="PNG file; default: beside OUT.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON, no tables.")] = False,
 ) -> None:
     """Measure kernels and environments against lean yardsticks, one thread, interleaved."""
     from mattergym.benchmarks import speed as speeds
+    from mattergym.benchmarks.speed.plot import draw
 
     for name in sections or ():
         if name not in speeds.SECTIONS:
             near = difflib.get_close_matches(name, speeds.SECTIONS) or speeds.SECTIONS
             raise typer.BadParameter(f"no section {name!r}; did you mean {', '.join(near)}?")
-    chosen = tuple(sections) if sections else speeds.SECTIONS
-    results = []
-    for name in chosen:
-        results += speeds.run(rounds, (name,))
-        if not as_json:
-            console.print(speed_table(results[-1]))
+    results: list[dict[str, Any]] = []
+    with _bar(quiet=as_json) as bar:
+        for name in tuple(sections) if sections else speeds.SECTIONS:
+            row = bar.add_task(name, total=None)
+            results += speeds.run(
+                rounds,
+                (name,),
+                lambda done, total, row=row: bar.update(row, completed=done, total=total),
+            )
     text = json.dumps(results, indent=1)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text + "\n")
+    picture = plot or out.with_suffix(".png")
+    draw(results, picture)
     if as_json:
         typer.echo(text)
+        return
+    for result in results:
+        console.print(speed_table(result))
+    met = [verdict["met"] for _, verdict in speeds.verdicts(results)]
+    console.print(
+        f"{sum(met)} of {len(met)} demands met; figures in {out} and {picture}", soft_wrap=True
+    )
 
 
 def speed_table(result: dict[str, Any]) -> Table:
     """Lay a section's figures out as a table."""
-    table = Table(result["title"], result["unit"], "spread")
+    table = Table(result["title"], result["unit"], "spread", "wanted", "")
+
+    def row(name: str, value: str, spread: str, verdict: dict[str, Any] | None) -> None:
+        wanted = verdict["wanted"] if verdict else None
+        met = {True: "ok", False: "missed", None: ""}[verdict["met"] if verdict else None]
+        table.add_row(name, value, spread, "" if wanted is None else f"{wanted:,g}", met)
+
     for name, value in result["median"].items():
-        digits = 0 if value > 1000 else 2
-        table.add_row(name, f"{value:,.{digits}f}", f"{result['spread'][name]:,.{digits}f}")
+        digits = 0 if value > 1000 else 2 if value > 1 else 4
+        spread = f"{result['spread'][name]:,.{digits}f}"
+        row(name, f"{value:,.{digits}f}", spread, result["wanted"].get(name))
     for name, ratio in result["ratios"].items():
-        wanted = "" if ratio["wanted"] is None else f"wanted {ratio['wanted']:g} x"
-        table.add_row(name, f"{ratio['value']:.2f} x", wanted)
+        row(name, f"{ratio['value']:.2f} x", "", ratio)
+    for name, growth in result["growths"].items():
+        row(f"exponent: {name}", f"{growth['value']:.3f}", "", growth)
     return table
 
 
