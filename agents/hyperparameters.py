@@ -31,7 +31,7 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
     },
     # Exploring noise of state-dependent size from the start, for random actions ruin a protocol.
     ("mattergym/IsingReversal-v0", "full", "sac"): {
-        "steps": 300_000,
+        "steps": 150_000,
         "num_envs": 16,
         "batch_size": 256,
         "learning_rate": 1e-3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,6 +56,7 @@ def evaluate(
     seed: int = 0,
     num_envs: int = 64,
     env_kwargs: dict[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Records:
     """Run an agent for a number of episodes.
 
@@ -74,6 +76,8 @@ def evaluate(
         Lanes at once.
     env_kwargs : dict, optional
         Arguments of ``gym.make_vec``; ``split`` defaults to "test".
+    progress : callable, optional
+        Called with (episodes ended, episodes) as they end.
 
     Raises
     ------
@@ -101,6 +105,7 @@ def evaluate(
     start = np.ones(lanes, np.bool_)
     state: Any = None
     returns, length = np.zeros(lanes), np.zeros(lanes, np.int64)
+    played = 0
     while (current < episodes).any():
         action, state = agent.predict(observation, state, start, deterministic=True)
         observation, reward, terminated, truncated, info = env.step(action)
@@ -118,6 +123,9 @@ def evaluate(
             out[name][index] = info[name][done]
         out["success"][index] = info["is_success"][done]
         current[start] += lanes
+        if progress is not None:
+            played += len(done)
+            progress(played, episodes)
         returns[start] = 0.0
         length[start] = 0
         next_seeds = seeds[np.minimum(current, episodes - 1)].tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mattergym.agents import make_agent
+from mattergym.envs import TASKS
 
 Frame = NDArray[np.uint8]
 FILM_FRAMES, FILM_HEIGHT, FILM_MS = 30, 150, 120
@@ -58,7 +60,12 @@ def score_figure(agents: dict[str, list[dict[str, Any]]], unit: str) -> bytes:
 
 
 def episode_frames(
-    env_id: str, agent: str, kwargs: dict[str, Any], seed: int = 0, load: Path | None = None
+    env_id: str,
+    agent: str,
+    kwargs: dict[str, Any],
+    seed: int = 0,
+    load: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Frame]:
     """RGB frames of one episode of an agent, the first one at its reset.
 
@@ -70,6 +77,8 @@ def episode_frames(
     seed : int
     load : Path, optional
         What the agent has learned.
+    progress : callable, optional
+        Called with (frames drawn, frames of a typical episode) as they are drawn.
     """
     env: Any = gym.make_vec(
         env_id, num_envs=1, render_mode="rgb_array", autoreset_mode="Disabled", **kwargs
@@ -87,8 +96,26 @@ def episode_frames(
         start = terminated | truncated
         ended = bool(start[0])
         frames.append(env.render()[0])
+        if progress is not None:
+            progress(len(frames), max(len(frames), TASKS[env_id].horizon + 1))
     env.close()
     return frames
+
+
+def strip(frames: list[Frame], count: int = 6) -> bytes:
+    """PNG of some frames side by side, spread over the episode."""
+    chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate([frames[k] for k in chosen], axis=1)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def whole_film(frames: list[Frame]) -> bytes:
+    """GIF of all frames as they are, ten a second."""
+    first, *rest = [Image.fromarray(frame) for frame in frames]
+    buffer = io.BytesIO()
+    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=100, loop=0)
+    return buffer.getvalue()
 
 
 def film(frames: list[Frame]) -> bytes:

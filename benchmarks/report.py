@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from gymnasium.envs.registration import load_env_creator
 
 from mattergym.benchmarks.figures import episode_frames, film, score_figure
-from mattergym.benchmarks.run import FORMAT
+from mattergym.benchmarks.run import FORMAT, read_cell
 from mattergym.benchmarks.statistics import (
     interquartile_mean,
     normalized_score,
@@ -45,8 +46,13 @@ def load_results(directory: Path) -> dict[tuple[str, str], dict[str, list[dict[s
             continue
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             continue
-        cell = content["cell"]
-        found[cell["env_id"], cell["track"]][cell["agent"]].append(content)
+        try:
+            cell = Cell(**content["cell"])
+        except (KeyError, TypeError):
+            continue
+        # Truncated results and those of other versions' cells are left out.
+        if path.name == cell.filename and read_cell(path, cell) is not None:
+            found[cell.env_id, cell.track][cell.agent].append(content)
     if not found:
         raise ValueError(f"{directory} has no result files; run `mattergym benchmark` first")
     return found
@@ -199,7 +205,9 @@ def write_readme(directory: Path, readme: Path) -> None:
     readme.write_text(f"{head}{BEGIN}\n{readme_table(directory)}{END}{tail}")
 
 
-def report(directory: Path, out: Path) -> list[Path]:
+def report(
+    directory: Path, out: Path, progress: Callable[[int, int], None] | None = None
+) -> list[Path]:
     """Write the HTML page, the same tables as Markdown, and one PNG a track.
 
     Parameters
@@ -208,6 +216,8 @@ def report(directory: Path, out: Path) -> list[Path]:
         Result files of :func:`mattergym.benchmarks.run.run`.
     out : Path
         The HTML file; the others lie beside it.
+    progress : callable, optional
+        Called with (tracks drawn, tracks) after each.
 
     Returns
     -------
@@ -218,7 +228,7 @@ def report(directory: Path, out: Path) -> list[Path]:
 
     out.parent.mkdir(parents=True, exist_ok=True)
     markdown, written = ["# MatterGym benchmark", ""], []
-    tasks = summarize(directory)
+    tasks, done = summarize(directory), 0
     for entry in tasks:
         task = entry["task"]
         for track in entry["tracks"]:
@@ -230,6 +240,9 @@ def report(directory: Path, out: Path) -> list[Path]:
             track["films"] = _films(directory, task, track["track"], track["agents"])
             markdown += [f"## {task.id}, track {track['track'].name}", "", track["track"].note, ""]
             markdown += _markdown(track)
+            done += 1
+            if progress is not None:
+                progress(done, sum(len(entry["tracks"]) for entry in tasks))
     template = Environment(
         loader=PackageLoader("mattergym.benchmarks"), autoescape=True, keep_trailing_newline=True
     ).get_template("report.html.j2")

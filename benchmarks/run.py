@@ -39,11 +39,16 @@ def track_kwargs(env_id: str, track: str) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file, a key a line, under a temporary name and rename it into place."""
+    """Write a file whole or not at all, a key a line."""
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+    write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
-    temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    temporary.write_bytes(content)
     os.replace(temporary, path)
 
 
@@ -57,8 +62,10 @@ def read_cell(path: Path, cell: Cell) -> dict[str, Any] | None:
         return None
     if content.get("cell") != cell.to_json():
         return None
-    records = content.get("records", {})
-    return content if len(records.get("scores", ())) == cell.episodes else None
+    try:
+        return content if len(content["records"]["scores"]) == cell.episodes else None
+    except (KeyError, TypeError):
+        return None
 
 
 def _commit() -> str:
@@ -78,6 +85,11 @@ def _versions() -> dict[str, str]:
         except ModuleNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def machine() -> dict[str, Any]:
+    """Kind of processor and number of cores."""
+    return {"processor": platform.machine(), "cores": os.cpu_count()}
 
 
 def run_cell(cell: Cell, directory: Path) -> Path:
@@ -109,7 +121,7 @@ def run_cell(cell: Cell, directory: Path) -> Path:
             "learning_curve": thinned,
             "versions": _versions(),
             "commit": _commit(),
-            "machine": {"processor": platform.machine(), "cores": os.cpu_count()},
+            "machine": machine(),
             "wall_s": {"train": trained - begin, "evaluate": time.perf_counter() - trained},
         },
     )

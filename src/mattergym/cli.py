@@ -2,60 +2,32 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-console = Console()
-Seed = Annotated[int, typer.Option(help="Root of all random numbers.")]
-TrackOption = Annotated[str | None, typer.Option(help="Track of the task; default: its first.")]
+from mattergym.arguments import (
+    Commands,
+    LoadOption,
+    Seed,
+    TaskId,
+    TrackOption,
+    agent_of,
+    checked_file,
+    checked_folder,
+    console,
+    nearest,
+    player_of,
+    progress,
+    say,
+    task_of,
+    track_of,
+)
 
-
-def _task(name: str) -> Any:
-    """Find a task by id, with or without the namespace; a typo gets the nearest names."""
-    from mattergym.envs import TASKS
-
-    full = name if "/" in name else f"mattergym/{name}"
-    if full in TASKS:
-        return TASKS[full]
-    near = difflib.get_close_matches(full, TASKS, cutoff=0.3) or list(TASKS)
-    raise typer.BadParameter(f"no task {name!r}; did you mean {', '.join(near)}?")
-
-
-def _track(task: Any, name: str | None) -> Any:
-    for track in task.tracks:
-        if name in (None, track.name):
-            return track
-    known = ", ".join(track.name for track in task.tracks)
-    raise typer.BadParameter(f"{task.id} has no track {name!r}; it has {known}")
-
-
-def _bar(quiet: bool = False) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-    )
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=quiet)
-
-
-def _agent(task: Any, track: Any, name: str) -> Any:
-    import gymnasium as gym
-
-    from mattergym.agents import make_agent
-
-    env = gym.make_vec(task.id, num_envs=1, **track.kwargs)
-    try:
-        return make_agent(name, env)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, help=__doc__)
 
 
 @app.command("list")
@@ -83,62 +55,64 @@ def list_tasks(
     for t in TASKS.values():
         table.add_row(t.id, t.title, t.objective, t.domain, ", ".join(x.name for x in t.tracks))
     console.print(table)
+    say(f"{len(TASKS)} tasks; `mattergym show ID` prints the manual of one")
 
 
 @app.command()
-def show(task_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def show(task_id: TaskId) -> None:
     """Print the manual of a task."""
     import inspect
 
     import gymnasium as gym
 
-    task = _task(task_id)
+    task = task_of(task_id)
     typer.echo(inspect.getdoc(type(gym.make(task.id).unwrapped)))
 
 
 @app.command()
 def train(
-    task_id: Annotated[str, typer.Argument(metavar="ID")],
+    task_id: TaskId,
     agent: Annotated[str, typer.Option(help="A learning agent or planner.")] = "ppo",
     track: TrackOption = None,
-    steps: Annotated[int, typer.Option(help="Environment steps; 0: the table's budget.")] = 0,
+    steps: Annotated[
+        int, typer.Option(min=0, help="Environment steps; 0: the table's budget.")
+    ] = 0,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="File of the trained agent.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File of the trained agent; default: in runs/.")
+    ] = None,
 ) -> None:
     """Train an agent from scratch and save it."""
     from mattergym.agents.hyperparameters import hyperparameters
     from mattergym.benchmarks.evaluate import training_seed
 
-    task = _task(task_id)
-    chosen = _track(task, track)
-    learner = _agent(task, chosen, agent)
+    task = task_of(task_id)
+    chosen = track_of(task, track)
+    learner = agent_of(task, chosen, agent)
     if not learner.trainable:
         raise typer.BadParameter(f"agent {agent!r} does not learn")
     budget = steps or hyperparameters(task.id, chosen.name, agent)["steps"]
     path = out or Path("runs") / f"{task.id.split('/')[-1]}.{chosen.name}.{agent}.s{seed}.agent"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _bar() as bar:
-        row = bar.add_task(f"{agent} on {task.id} ({chosen.name})", total=budget)
-
-        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
-            text = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-            bar.update(row, completed=done, total=total, description=f"{agent}  {text}")
-
-        learner.train(budget, training_seed(seed), progress)
+    # Savers give a name without an ending one of their own.
+    path = checked_file(path if path.suffix else path.with_suffix(".agent"))
+    with progress(f"{agent} on {task.id}") as update:
+        learner.train(budget, training_seed(seed), update)
     learner.save(path)
-    console.print(f"Trained {agent} for {budget:,} steps; saved to {path}", soft_wrap=True)
+    say(f"Trained {agent} on {task.id} ({chosen.name}) for {budget:,} steps; saved to {path}")
 
 
 @app.command()
 def evaluate(
-    task_id: Annotated[str, typer.Argument(metavar="ID")],
+    task_id: TaskId,
     agent: Annotated[str, typer.Option(help="Name of an agent.")] = "scripted",
     track: TrackOption = None,
-    load: Annotated[Path | None, typer.Option(help="File written by train.")] = None,
-    episodes: Annotated[int, typer.Option(min=1)] = 200,
+    load: LoadOption = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes to play.")] = 200,
     num_envs: Annotated[int, typer.Option(min=1, help="Lanes at once.")] = 64,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="JSON file for the records.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file for the records; default: in runs/.")
+    ] = None,
 ) -> None:
     """Evaluate an agent on the test split."""
     import numpy as np
@@ -147,22 +121,19 @@ def evaluate(
     from mattergym.benchmarks.run import write_json
     from mattergym.benchmarks.statistics import stratified_bootstrap
 
-    task = _task(task_id)
-    chosen = _track(task, track)
-    player = _agent(task, chosen, agent)
-    if load is not None:
-        player.load(load)
-    elif player.trainable:
-        raise typer.BadParameter(f"agent {agent!r} has to be trained; pass --load FILE")
-    records = run(task.id, player, episodes, seed, num_envs, dict(chosen.kwargs))
+    task = task_of(task_id)
+    chosen = track_of(task, track)
+    player = player_of(task, chosen, agent, load)
+    name = f"{task.id.split('/')[-1]}.{chosen.name}.{agent}.evaluation.json"
+    path = checked_file(out or Path("runs") / name)
+    with progress(f"{agent} on {task.id}") as update:
+        records = run(task.id, player, episodes, seed, num_envs, dict(chosen.kwargs), update)
     low, high = stratified_bootstrap([records.scores], np.mean)
-    path = out or Path("runs") / f"{task.id.split('/')[-1]}.{chosen.name}.{agent}.evaluation.json"
     write_json(path, records.to_json())
-    console.print(
+    say(
         f"{agent} on {task.id} ({chosen.name}): score {records.scores.mean():.4g} "
         f"[{low:.4g}, {high:.4g}], success {records.success.mean():.3f}, {episodes} episodes; "
-        f"records in {path}",
-        soft_wrap=True,
+        f"records in {path}"
     )
 
 
@@ -183,50 +154,64 @@ def benchmark(
     ] = None,
 ) -> None:
     """Run a suite; finished cells are kept, so that a second start goes on."""
+    from mattergym.agents import agent_names
     from mattergym.benchmarks.run import run
-    from mattergym.benchmarks.sweep import cells
+    from mattergym.benchmarks.sweep import SUITES, cells
+    from mattergym.envs import TASKS
 
-    try:
-        plan = cells(suite, seed, [_task(name).id for name in task or ()], seeds)
-        plan = [cell for cell in plan if not agent or cell.agent in agent]
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    with _bar() as bar:
-        row = bar.add_task(f"{len(plan)} cells", total=len(plan))
+    nearest("suite", suite, SUITES)
+    tasks = [task_of(name).id for name in task or ()]
+    known = dict.fromkeys(name for env_id in tasks or TASKS for name in agent_names(env_id))
+    for name in agent or ():
+        nearest("agent", name, known)
+    plan = [cell for cell in cells(suite, seed, tasks, seeds) if not agent or cell.agent in agent]
+    if not plan:
+        raise typer.BadParameter(f"suite {suite!r} does not run {', '.join(agent or ())} there")
+    checked_folder(out)
+    finished = 0
+    with progress(f"suite {suite!r}") as update:
+        update(0, len(plan))
 
         def report(cell: Any, status: str) -> None:
+            nonlocal finished
             name = f"{cell.env_id} {cell.track} {cell.agent} s{cell.seed}"
             if status == "recomputed":
-                bar.console.print(f"{name}: the result file is truncated or foreign; recomputed")
+                say(f"{name}: the result file is truncated or foreign; recomputed")
                 return
-            bar.advance(row)
-            bar.console.print(f"{name}: {status}")
+            finished += 1
+            update(finished, len(plan))
+            say(f"{name}: {status}")
 
         run(plan, out, jobs, report)
-    console.print(f"All {len(plan)} cells of suite {suite!r} are in {out}", soft_wrap=True)
+    say(f"All {len(plan)} cells of suite {suite!r} are in {out}")
 
 
 @app.command()
 def report(
     results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("runs/benchmark"),
-    out: Annotated[Path | None, typer.Option(help="HTML file to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file to write; default: among the results.")
+    ] = None,
     readme: Annotated[
         Path | None, typer.Option(help="Put the summary table into this README instead.")
     ] = None,
 ) -> None:
     """Make one HTML page (and Markdown, PNG) of result files."""
+    from mattergym.benchmarks.report import load_results, write_readme
     from mattergym.benchmarks.report import report as make
-    from mattergym.benchmarks.report import write_readme
 
     try:
+        load_results(results)
         if readme is not None:
             write_readme(results, readme)
-            console.print(f"Table of {results} is in {readme}", soft_wrap=True)
+            say(f"Table of {results} is in {readme}")
             return
-        written = make(results, out or results / "report.html")
+        path = checked_file(out or results / "report.html", ".html")
+        with progress("report") as update:
+            written = make(results, path, update)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    console.print(f"Report: {written[0]} ({len(written)} files)", soft_wrap=True)
+    say(f"Report of {results}: {written[0]} ({len(written)} files)")
 
 
 @app.command()
@@ -239,9 +224,16 @@ def validate(
     """Compare the physics with exact results."""
     from mattergym.benchmarks.validation import VALIDATIONS, run
 
-    with _bar() as bar:
-        row = bar.add_task("validating", total=len(VALIDATIONS))
-        checks = run(out, quick, lambda name: bar.update(row, advance=1, description=name))
+    checked_folder(out)
+    done: list[str] = []
+
+    def report(name: str) -> None:
+        done.append(name)
+        update(len(done), len(VALIDATIONS), name)
+
+    with progress("validation") as update:
+        update(0, len(VALIDATIONS))
+        checks = run(out, quick, report)
     table = Table("check", "value", "target", "tolerance", "source", "")
     for c in checks:
         verdict = "ok" if c.passed else "FAILED"
@@ -250,9 +242,7 @@ def validate(
         )
     console.print(table)
     failed = sum(not c.passed for c in checks)
-    console.print(
-        f"{len(checks) - failed} of {len(checks)} checks passed; figures in {out}", soft_wrap=True
-    )
+    say(f"{len(checks) - failed} of {len(checks)} checks passed; figures in {out}")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -262,94 +252,65 @@ def speed(
         list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; default: all.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 9,
-    out: Annotated[Path, typer.Option(help="JSON file for the figures.")] = Path(
-        "runs/speed/speed.json"
-    ),
-    plot: Annotated[Path | None, typer.Option(help="PNG file; default: beside OUT.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON, no tables.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file for the figures; default: in runs/speed/.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="PNG file for the bars; default: beside the JSON.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Measure kernels and environments against lean yardsticks, one thread, interleaved."""
     from mattergym.benchmarks import speed as speeds
-    from mattergym.benchmarks.speed.plot import draw
+    from mattergym.benchmarks.run import machine, write_json
+    from mattergym.benchmarks.speed.display import draw, table_of
 
-    for name in sections or ():
-        if name not in speeds.SECTIONS:
-            near = difflib.get_close_matches(name, speeds.SECTIONS) or speeds.SECTIONS
-            raise typer.BadParameter(f"no section {name!r}; did you mean {', '.join(near)}?")
-    results: list[dict[str, Any]] = []
-    with _bar(quiet=as_json) as bar:
-        for name in tuple(sections) if sections else speeds.SECTIONS:
-            row = bar.add_task(name, total=None)
-            results += speeds.run(
-                rounds,
-                (name,),
-                lambda done, total, row=row: bar.update(row, completed=done, total=total),
-            )
-    text = json.dumps(results, indent=1)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text + "\n")
-    picture = plot or out.with_suffix(".png")
+    chosen = [nearest("section", name, speeds.SECTIONS) for name in sections or speeds.SECTIONS]
+    name = "-".join(sections) if sections else "speed"
+    path = checked_file(out or Path("runs/speed") / f"{name}.json", ".json")
+    picture = checked_file(plot or path.with_suffix(".png"), ".png", option="plot")
+    results = []
+    for name in chosen:
+        with progress(name) as update:
+            results += speeds.run(rounds, (name,), update)
+        if not as_json:
+            console.print(table_of(results[-1]))
+    content = {"machine": machine(), "rounds": rounds, "sections": results}
+    write_json(path, content)
     draw(results, picture)
     if as_json:
-        typer.echo(text)
-        return
-    for result in results:
-        console.print(speed_table(result))
-    met = [verdict["met"] for _, verdict in speeds.verdicts(results)]
-    console.print(
-        f"{sum(met)} of {len(met)} demands met; figures in {out} and {picture}", soft_wrap=True
+        typer.echo(json.dumps(content, indent=1))
+    demands = list(speeds.verdicts(results))
+    met = sum(verdict["met"] for _, verdict in demands)
+    say(
+        f"{met} of {len(demands)} demands on speed are met; figures in {path}, bars in {picture}",
+        error=as_json,
     )
-
-
-def speed_table(result: dict[str, Any]) -> Table:
-    """Lay a section's figures out as a table."""
-    table = Table(result["title"], result["unit"], "spread", "wanted", "")
-
-    def row(name: str, value: str, spread: str, verdict: dict[str, Any] | None) -> None:
-        wanted = verdict["wanted"] if verdict else None
-        met = {True: "ok", False: "missed", None: ""}[verdict["met"] if verdict else None]
-        table.add_row(name, value, spread, "" if wanted is None else f"{wanted:,g}", met)
-
-    for name, value in result["median"].items():
-        digits = 0 if value > 1000 else 2 if value > 1 else 4
-        spread = f"{result['spread'][name]:,.{digits}f}"
-        row(name, f"{value:,.{digits}f}", spread, result["wanted"].get(name))
-    for name, ratio in result["ratios"].items():
-        row(name, f"{ratio['value']:.2f} x", "", ratio)
-    for name, growth in result["growths"].items():
-        row(f"exponent: {name}", f"{growth['value']:.3f}", "", growth)
-    return table
 
 
 @app.command()
 def render(
-    task_id: Annotated[str, typer.Argument(metavar="ID")],
-    agent: Annotated[str, typer.Option(help="Agent that needs no training.")] = "scripted",
+    task_id: TaskId,
+    agent: Annotated[str, typer.Option(help="Name of an agent.")] = "scripted",
     track: TrackOption = None,
+    load: LoadOption = None,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help=".gif for a film, .png for a strip.")] = Path(
         "runs/episode.gif"
     ),
 ) -> None:
     """Draw an episode as a film or a strip of six frames."""
-    import numpy as np
-    from PIL import Image
+    from mattergym.benchmarks.figures import episode_frames, strip, whole_film
+    from mattergym.benchmarks.run import write_whole
 
-    from mattergym.benchmarks.figures import episode_frames
-
-    task = _task(task_id)
-    chosen = _track(task, track)
-    if out.suffix not in (".gif", ".png"):
-        raise typer.BadParameter(f"out = {out}: the ending is neither .gif nor .png")
-    frames = episode_frames(task.id, agent, dict(chosen.kwargs), seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".gif":
-        first, *rest = [Image.fromarray(frame) for frame in frames]
-        first.save(out, save_all=True, append_images=rest, duration=100, loop=0)
-    else:
-        chosen_frames = [frames[i] for i in np.linspace(0, len(frames) - 1, 6).round().astype(int)]
-        Image.fromarray(np.concatenate(chosen_frames, axis=1)).save(out)
-    console.print(f"{len(frames)} frames of {agent} in {out}", soft_wrap=True)
+    task = task_of(task_id)
+    chosen = track_of(task, track)
+    player_of(task, chosen, agent, load)
+    checked_file(out, ".gif", ".png")
+    with progress(f"{agent} on {task.id}") as update:
+        frames = episode_frames(task.id, agent, dict(chosen.kwargs), seed, load, update)
+    write_whole(out, strip(frames) if out.suffix == ".png" else whole_film(frames))
+    say(f"{len(frames)} frames of {agent} on {task.id} ({chosen.name}); drawn in {out}")
 
 
 def main() -> None:

@@ -1,0 +1,92 @@
+"""What was measured, as a table for the terminal and as bars on a logarithmic axis."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from mattergym.benchmarks.run import write_whole
+from mattergym.benchmarks.speed import is_time
+
+# Colour-blind safe: nothing demanded, met, not met.
+COLOURS = {None: "#9aa5b1", True: "#2a78b5", False: "#d55e00"}
+VERDICTS = {None: "", True: "met", False: "NOT MET"}
+ROW_INCHES = 0.21
+
+
+def number(value: float, like: float | None = None) -> str:
+    """Write three figures, or all that stand before the point; or as many decimals as another."""
+    scale = abs(value if like is None else like)
+    decimals = 0 if scale == 0 else max(0, 2 - math.floor(math.log10(scale)))
+    return f"{value:,.{decimals}f}"
+
+
+def table_of(result: dict[str, Any]) -> Table:
+    """Lay out the figures of a section, :func:`mattergym.benchmarks.speed.measure`."""
+    most, least = "at most", "at least"
+    bound = most if is_time(result["unit"]) else least
+    table = Table(result["title"], result["unit"], "spread", "wanted", "")
+    for name, value in result["median"].items():
+        spread = number(result["spread"][name], like=value)
+        table.add_row(name, number(value), spread, *_wanted(result["wanted"].get(name), bound))
+    table.add_section()
+    for name, ratio in result["ratios"].items():
+        table.add_row(name, f"{number(ratio['value'])} x", "", *_wanted(ratio, least, " x"))
+    table.add_section()
+    for name, growth in result["growths"].items():
+        table.add_row(name, f"{growth['value']:.3f}", "", *_wanted(growth, most))
+    return table
+
+
+def _wanted(verdict: dict[str, Any] | None, bound: str, unit: str = "") -> tuple[str, str]:
+    if verdict is None or verdict["wanted"] is None:
+        return "", ""
+    return f"{bound} {verdict['wanted']:,.5g}{unit}", VERDICTS[verdict["met"]]
+
+
+def draw(results: list[dict[str, Any]], path: Path) -> None:
+    """Draw a panel a section: a bar a contestant, a tick where it should be; write a PNG."""
+    from matplotlib.figure import Figure
+
+    rows = [len(result["median"]) for result in results]
+    height = ROW_INCHES * sum(rows) + 0.75 * len(rows) + 0.4
+    figure = Figure(figsize=(10.0, height), layout="constrained")
+    panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=[n + 1.5 for n in rows])
+    for panel, result in zip(panels[:, 0], results, strict=True):
+        draw_section(panel, result)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    write_whole(path, buffer.getvalue())
+
+
+def draw_section(panel: Any, result: dict[str, Any]) -> None:
+    """Draw the bars of one section into a panel of matplotlib."""
+    names, values = list(result["median"]), list(result["median"].values())
+    wanted = result["wanted"]
+    met = [wanted[name]["met"] if name in wanted else None for name in names]
+    panel.barh(range(len(names)), values, color=[COLOURS[m] for m in met], height=0.72)
+    marks = [wanted[name]["wanted"] for name in names if name in wanted]
+    low, high = min([*values, *marks]), max([*values, *marks])
+    # Room for the numbers to the right of the longest bar.
+    panel.set_xscale("log")
+    panel.set_xlim(low / 3.0, high * (high / low * 3.0) ** 0.13)
+    for row, (name, value) in enumerate(zip(names, values, strict=True)):
+        panel.annotate(
+            number(value), (value, row), (3, 0), textcoords="offset points", va="center", fontsize=7
+        )
+        if name in wanted:
+            mark = wanted[name]["wanted"]
+            panel.plot([mark, mark], [row - 0.46, row + 0.46], color="black", linewidth=1.6)
+    panel.set_yticks(range(len(names)), names, fontsize=7.5)
+    panel.set_ylim(len(names) - 0.4, -0.6)
+    better = "less is better" if is_time(result["unit"]) else "more is better"
+    panel.set_title(f"{result['title']}: {result['unit']}, {better}", fontsize=9, loc="left")
+    panel.tick_params(axis="x", labelsize=7.5)
+    panel.tick_params(axis="y", length=0)
+    panel.grid(axis="x", color="0.88", linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right", "left"]].set_visible(False)
