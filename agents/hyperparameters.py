@@ -29,18 +29,13 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
         "gae_lambda": 0.95,
         "log_std_init": -1.5,
     },
-    # Exploring noise of state-dependent size from the start, for random actions ruin a protocol.
     ("mattergym/IsingReversal-v0", "full", "sac"): {
-        "steps": 150_000,
+        "steps": 100_000,
         "num_envs": 16,
         "batch_size": 256,
         "learning_rate": 1e-3,
         "gamma": 0.99,
-        "learning_starts": 16,
-        "gradient_steps": 4,
-        "use_sde": True,
-        "ent_coef": 0.001,
-        "log_std_init": -3.0,
+        "learning_starts": 3_200,
     },
     ("mattergym/IsingAnneal-v0", "standard", "ppo"): {
         "steps": 2_000_000,
@@ -157,6 +152,7 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
 }
 FALLBACK: dict[str, dict[str, Any]] = {
     "ppo": {"steps": 1_000_000, "num_envs": 64, "n_steps": 64, "batch_size": 512},
+    "rppo": {"steps": 1_000_000, "num_envs": 64, "n_steps": 64, "batch_size": 512},
     "sac": {"steps": 100_000, "num_envs": 16},
     "cem": {"steps": 1_000_000},
 }

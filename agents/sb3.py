@@ -231,6 +231,11 @@ class SACAgent(SB3Agent):
     name = "sac"
     algorithm = SAC
 
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], **overrides: Any) -> None:
+        super().__init__(env, **overrides)
+        if not isinstance(self.action_space, gym.spaces.Box):
+            raise ValueError(f"sac needs actions in a Box; {self.env_id} has {self.action_space}")
+
 
 class RecurrentPPOAgent(SB3Agent):
     """Proximal policy optimisation with an LSTM: a memory of its episode (sb3-contrib)."""

@@ -42,7 +42,7 @@ def load_results(directory: Path) -> dict[tuple[str, str], dict[str, list[dict[s
     for path in sorted(directory.glob("*.json")):
         try:
             content = json.loads(path.read_text())
-        except ValueError:
+        except (OSError, ValueError):
             continue
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             continue

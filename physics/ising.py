@@ -108,8 +108,11 @@ def sweep_uniform(
 ) -> None:
     """Checkerboard sweeps of lattices with couplings jx, jy; arrays as in heat_bath_sweeps."""
     size = spins.shape[1]
+    last = size - 1
     fields = np.empty(9)
     table = np.empty((2, 9), np.uint64)
+    thresholds = table.reshape(18)
+    classes = np.empty(size, np.uint8)
     for b in range(spins.shape[0]):
         for k in range(9):
             # Class k stands for (left + right, up + down) = (2 (k // 3) - 2, 2 (k % 3) - 2).
@@ -120,15 +123,23 @@ def sweep_uniform(
         for _ in range(sweeps):
             for colour in range(2):
                 for i in range(size):
-                    above = i - 1 if i > 0 else size - 1
-                    below = i + 1 if i < size - 1 else 0
+                    row, above, below = (
+                        s[i],
+                        s[i - 1 if i > 0 else last],
+                        s[i + 1 if i < last else 0],
+                    )
+                    # Classes of a whole row, of which every other is used: this loop fills vectors.
+                    for j in range(1, last):
+                        around = 3 * (row[j - 1] + row[j + 1]) + above[j] + below[j]
+                        classes[j] = np.uint8((9 * row[j] + around + 17) >> 1)
+                    around = 3 * (row[last] + row[1]) + above[0] + below[0]
+                    classes[0] = np.uint8((9 * row[0] + around + 17) >> 1)
+                    around = 3 * (row[last - 1] + row[0]) + above[last] + below[last]
+                    classes[last] = np.uint8((9 * row[last] + around + 17) >> 1)
                     for j in range((i + colour) & 1, size, 2):
-                        left = j - 1 if j > 0 else size - 1
-                        right = j + 1 if j < size - 1 else 0
-                        k = (3 * (s[i, left] + s[i, right]) + s[above, j] + s[below, j] + 8) >> 1
                         draw, s0, s1, s2, s3 = xoshiro256pp(s0, s1, s2, s3)
-                        up = (draw >> _U11) < table[(s[i, j] + 1) >> 1, k]
-                        s[i, j] = np.int8(1) if up else np.int8(-1)
+                        up = (draw >> _U11) < thresholds[classes[j]]
+                        row[j] = np.int8(1) if up else np.int8(-1)
         streams[b, 0], streams[b, 1], streams[b, 2], streams[b, 3] = s0, s1, s2, s3
 
 

@@ -16,6 +16,8 @@ from mattergym.benchmarks.speed import is_time
 COLOURS = {None: "#9aa5b1", True: "#2a78b5", False: "#d55e00"}
 VERDICTS = {None: "", True: "met", False: "NOT MET"}
 ROW_INCHES = 0.21
+# A picture taller than two of these is cut in two columns.
+COLUMN_INCHES = 5.0
 
 
 def number(value: float, like: float | None = None) -> str:
@@ -48,18 +50,43 @@ def _wanted(verdict: dict[str, Any] | None, bound: str, unit: str = "") -> tuple
     return f"{bound} {verdict['wanted']:,.5g}{unit}", VERDICTS[verdict["met"]]
 
 
+def columns_of(results: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Sections in two columns of about the same height, in order; a few in one."""
+    heights = [_height(result) for result in results]
+    if sum(heights) < 2 * COLUMN_INCHES:
+        return [results]
+    tallest = [max(sum(heights[:cut]), sum(heights[cut:])) for cut in range(1, len(results))]
+    cut = 1 + tallest.index(min(tallest)) if tallest else len(results)
+    return [column for column in (results[:cut], results[cut:]) if column]
+
+
+def _height(result: dict[str, Any]) -> float:
+    return ROW_INCHES * len(result["median"]) + 0.75
+
+
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Draw a panel a section: a bar a contestant, a tick where it should be; write a PNG."""
     from matplotlib.figure import Figure
 
-    rows = [len(result["median"]) for result in results]
-    height = ROW_INCHES * sum(rows) + 0.75 * len(rows) + 0.4
-    figure = Figure(figsize=(10.0, height), layout="constrained")
-    panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=[n + 1.5 for n in rows])
-    for panel, result in zip(panels[:, 0], results, strict=True):
-        draw_section(panel, result)
+    columns = columns_of(results)
+    height = max(sum(map(_height, column)) for column in columns) + 0.2
+    figure = Figure(figsize=(9.5 * len(columns), height), layout="constrained")
+    parts = figure.subfigures(1, len(columns), squeeze=False)[0]
+    for part, column in zip(parts, columns, strict=True):
+        heights = [_height(result) for result in column]
+        rest = max(height - sum(heights), 0.01)
+        panels = part.subplots(len(column) + 1, 1, height_ratios=[*heights, rest])
+        panels[-1].set_axis_off()
+        for panel, result in zip(panels, column, strict=False):
+            draw_section(panel, result)
+    figure.suptitle(
+        "blue: as demanded, orange: not so, black: the demand, grey: nothing demanded",
+        fontsize=8,
+        x=0.005,
+        ha="left",
+    )
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     write_whole(path, buffer.getvalue())
 
 

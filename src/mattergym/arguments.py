@@ -36,10 +36,13 @@ class Commands(TyperGroup):
         except (OSError, MemoryError) as error:
             _stderr.print(f"Error: {error}", style="red", soft_wrap=True, markup=False)
             raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            _stderr.print("Interrupted; files that were finished are kept.")
+            raise
 
 
-def nearest(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return ``name`` if it is known.
+def nearest(kind: str, name: str, known: Iterable[str], of: str = "") -> str:
+    """Return ``name`` if it is known among those ``of`` something, e.g. " of this task".
 
     Raises
     ------
@@ -51,7 +54,7 @@ def nearest(kind: str, name: str, known: Iterable[str]) -> str:
         return name
     near = difflib.get_close_matches(name, names, cutoff=0.5)
     words = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(names)}"
-    raise typer.BadParameter(f"no {kind} {name!r}; {words}")
+    raise typer.BadParameter(f"no {kind} {name!r}{of}; {words}")
 
 
 def task_of(name: str) -> Any:
@@ -67,7 +70,7 @@ def track_of(task: Any, name: str | None) -> Any:
     tracks = {track.name: track for track in task.tracks}
     if name is None:
         return task.tracks[0]
-    return tracks[nearest(f"track of {task.id}", name, tracks)]
+    return tracks[nearest("track", name, tracks, f" of {task.id}")]
 
 
 def agent_of(task: Any, track: Any, name: str) -> Any:
@@ -76,7 +79,7 @@ def agent_of(task: Any, track: Any, name: str) -> Any:
 
     from mattergym.agents import agent_names, make_agent
 
-    nearest(f"agent of {task.id}", name, agent_names(task.id))
+    nearest("agent", name, agent_names(task.id), f" of {task.id}")
     try:
         return make_agent(name, gym.make_vec(task.id, num_envs=1, **track.kwargs))
     except ValueError as error:

@@ -96,6 +96,7 @@ def train(
     # Savers give a name without an ending one of their own.
     path = checked_file(path if path.suffix else path.with_suffix(".agent"))
     with progress(f"{agent} on {task.id}") as update:
+        update(0, budget)
         learner.train(budget, training_seed(seed), update)
     learner.save(path)
     say(f"Trained {agent} on {task.id} ({chosen.name}) for {budget:,} steps; saved to {path}")
@@ -127,6 +128,7 @@ def evaluate(
     name = f"{task.id.split('/')[-1]}.{chosen.name}.{agent}.evaluation.json"
     path = checked_file(out or Path("runs") / name)
     with progress(f"{agent} on {task.id}") as update:
+        update(0, episodes)
         records = run(task.id, player, episodes, seed, num_envs, dict(chosen.kwargs), update)
     low, high = stratified_bootstrap([records.scores], np.mean)
     write_json(path, records.to_json())
