@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# steps: default training budget; num_envs: lanes of the native batch.
+# steps: default training budget; num_envs: lanes of the native batch; sample_actions: act by
+# drawn actions instead of the mean.
 TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
     ("mattergym/IsingReversal-v0", "clock", "cem"): {"steps": 61_440_000},
     ("mattergym/IsingReversal-v0", "full", "ppo"): {
@@ -128,6 +129,7 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
         "gamma": 0.9,
         "gae_lambda": 0.9,
         "log_std_init": -1.0,
+        "sample_actions": True,
         "policy_kwargs": {
             "net_arch": [128, 128],
             "features_extractor_class": "KeypointExtractor",

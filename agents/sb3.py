@@ -151,6 +151,9 @@ class SB3Agent(Agent):
         self.parameters = hyperparameters(self.env_id, track.name, self.name) | overrides
         self.default_steps: int = self.parameters.pop("steps")
         self._num_envs: int = self.parameters.pop("num_envs")
+        self._draws: bool = self.parameters.pop(
+            "sample_actions", not isinstance(self.action_space, gym.spaces.Box)
+        )
         self.model: Any = None
 
     def train(self, steps: int, seed: int, callback: Progress | None = None) -> None:
@@ -188,10 +191,11 @@ class SB3Agent(Agent):
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
-        """Act by the trained policy; choices among discrete actions are drawn, as in training.
+        """Act by the trained policy.
 
-        The likeliest row with the likeliest column need not be a likely place, and a policy that
-        always takes it repeats itself.
+        Discrete actions, and others where the table says ``sample_actions``, are drawn, as in
+        training: the likeliest row with the likeliest column need not be a likely place, and a
+        policy that always takes it repeats itself.
 
         Raises
         ------
@@ -200,7 +204,7 @@ class SB3Agent(Agent):
         """
         if self.model is None:
             raise RuntimeError(f"agent {self.name!r} has no policy yet; call train or load first")
-        certain = deterministic and isinstance(self.action_space, gym.spaces.Box)
+        certain = deterministic and not self._draws
         action, state = self.model.predict(observation, state, episode_start, certain)
         return action, state
 
