@@ -173,7 +173,8 @@ def readme_table(directory: Path) -> str:
         name = entry["task"].id.split("/")[-1]
         for track in entry["tracks"]:
             by_agent = {row["agent"]: row for row in track["rows"]}
-            others = [row for row in track["rows"] if row["agent"] not in FIXED]
+            fair = [row for row in track["rows"] if row["knows"] != "hidden"]
+            others = [row for row in fair if row["agent"] not in FIXED]
             best = min(others, key=lambda row: float(row["sort"]), default=None)
             if best is not None:
                 best = {**best, "iqm": f"{best['agent']} {best['iqm']}"}

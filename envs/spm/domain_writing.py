@@ -346,7 +346,15 @@ class SPMDomainWritingEnv(SingleEnv):
 
     Baselines
     ---------
-    BASELINES
+    | agent | features: IoU | image: IoU |
+    |---|---|---|
+    | random | 0.14 | 0.14 |
+    | nominal: a pulse into the largest gap, by the nominal radius law | 0.78 | 0.78 |
+    | scripted: the same with 1.15 times the radius | 0.81 | 0.81 |
+    | ppo, 1.5 and 0.4 million steps | 0.79 | 0.50 |
+    | expert: tries 96 pulses on the true film | 0.96 | 0.96 |
+
+    Means of 200 test episodes, standard errors below 0.02. On images all but ppo use the analyst.
 
     References
     ----------

@@ -61,8 +61,8 @@ def task_of(name: str) -> Any:
     """Find a task by its id, with or without the namespace."""
     from mattergym.envs import TASKS
 
-    full = name if "/" in name else f"mattergym/{name}"
-    return TASKS[nearest("task", full, TASKS)]
+    tasks = {env_id.removeprefix("mattergym/"): task for env_id, task in TASKS.items()}
+    return tasks[nearest("task", name.removeprefix("mattergym/"), tasks)]
 
 
 def track_of(task: Any, name: str | None) -> Any:

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import ExitStack
+from importlib import import_module
 
+import gymnasium as gym
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from mattergym.benchmarks import speed
-from mattergym.benchmarks.speed import Growth, Ratio, Section, growth_exponent, measure, verdicts
+from mattergym.benchmarks.speed import (
+    Growth,
+    Ratio,
+    Section,
+    display,
+    environments,
+    growth_exponent,
+    ising,
+    measure,
+    scaling,
+    tasks,
+    verdicts,
+)
 from mattergym.cli import app
+from mattergym.envs import TASKS
+from mattergym.physics.ising_big import BIG_STREAMS, BigLattice
 
 SIZES = {"small": 10.0, "middle": 100.0, "large": 1000.0}
 
@@ -53,6 +72,130 @@ def test_rates_are_wanted_at_least_and_times_at_most():
     assert [name for name, _ in verdicts([rate])] == ["slow", "fast / slow"]
 
 
+def test_the_first_round_warms_up_and_sections_may_ask_for_fewer_rounds():
+    figures, calls, closed = iter([100.0, 1.0, 2.0, 3.0]), [], []
+    resources = ExitStack()
+    resources.callback(closed.append, "closed")
+    toys = Section("toys", "s", {"a": lambda: next(figures)}, resources=resources, rounds=3)
+    result = measure(toys, 9, lambda done, total: calls.append((done, total)))
+    assert result["median"] == {"a": 2.0}
+    assert result["spread"] == {"a": 1.0}
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert closed == ["closed"]
+
+
+def test_what_a_section_holds_is_closed_when_a_contestant_fails():
+    closed, resources = [], ExitStack()
+    resources.callback(closed.append, "closed")
+    with pytest.raises(ZeroDivisionError):
+        measure(Section("toys", "s", {"a": lambda: 1 / 0}, resources=resources))
+    assert closed == ["closed"]
+
+
+class Countdown(gym.Env):
+    """Episodes of ten steps."""
+
+    action_space = gym.spaces.Discrete(2)
+    observation_space = gym.spaces.Box(0.0, 1.0, (1,))
+    resets, steps = 0, 0
+
+    def reset(self, *, seed=None, options=None):
+        self.resets += 1
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        return np.zeros(1, np.float32), 0.0, self.steps % 10 == 0, False, {}
+
+
+def test_a_contestant_plays_whole_episodes(monkeypatch):
+    monkeypatch.setattr(environments, "SECONDS", 1e-9)
+    env = Countdown()
+    assert environments.stepper(env, horizon=29)() > 0
+    assert (env.steps, env.resets) == (30, 1 + 3)
+
+
+def test_floors_belong_to_tracks_that_exist():
+    names = {(t.id.split("/")[-1], track.name) for t in TASKS.values() for track in t.tracks}
+    assert set(tasks.BATCHED) <= names
+    corrector = TASKS["mattergym/STEMCorrector-v0"]
+    assert [tasks.floors(corrector, track) for track in corrector.tracks] == [
+        (2000.0, None),
+        (500.0, 3000.0),
+    ]
+
+
+def test_vectors_are_those_that_numba_may_use():
+    assert ising.vectors("+sse2,+avx2,+avx512f") == "avx512f"
+    assert ising.vectors("+avx2,-avx512f") == "avx2"
+    assert ising.vectors("+sse2") is None
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="the yardstick is compiled by gcc")
+def test_yardstick_in_c_sweeps_bit_for_bit_as_the_kernel_does(monkeypatch):
+    made = []
+
+    class Kept(BigLattice):
+        def __init__(self, spins):
+            super().__init__(spins)
+            made.append(self)
+
+    monkeypatch.setattr(ising, "BigLattice", Kept)
+    spins = ising._random_spins(1, 128)[0]
+    ising.c_sweeper(spins, 2.2)(7)
+    ours = BigLattice(spins)
+    ours.sweep(2.2, 0.0, ising._streams(BIG_STREAMS), 7)
+    assert np.array_equal(made[0].spins, ours.spins)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", speed.SECTIONS)
+def test_sections_compare_contestants_that_they_have(name):
+    made = import_module(f"mattergym.benchmarks.speed.{name}").section()
+    with made.resources:
+        used = {r.numerator for r in made.ratios} | {r.denominator for r in made.ratios}
+        used |= {name for growth in made.growths for name in growth.sizes} | set(made.wanted)
+        assert used <= set(made.contestants)
+        speed.is_time(made.unit)
+
+
+def test_processes_step_at_once_and_add_up(monkeypatch):
+    workers = scaling.Workers(2)
+    try:
+        kwargs = {"observation": "clock"}
+        assert workers.steps_per_second("mattergym/IsingReversal-v0", kwargs, 2) > 0
+        alive = list(workers._processes)
+        assert all(process.is_alive() for process in alive)
+    finally:
+        workers.close()
+    assert not any(process.is_alive() for process in alive)
+
+
+@pytest.mark.parametrize(
+    ("value", "like", "text"),
+    [
+        (5_382_633.0, None, "5,382,633"),
+        (26.14, None, "26.1"),
+        (0.0142, None, "0.0142"),
+        (0.0, None, "0"),
+        (0.5, 1234.0, "0"),
+        (0.031, 5.4, "0.03"),
+    ],
+)
+def test_numbers_have_three_figures(value, like, text):
+    assert display.number(value, like) == text
+
+
+def test_tall_pictures_are_cut_in_two_columns():
+    def result(rows):
+        return {"median": dict.fromkeys(range(rows), 1.0)}
+
+    assert display.columns_of([result(3), result(4)]) == [[result(3), result(4)]]
+    many = [result(20), result(20), result(40)]
+    assert display.columns_of(many) == [many[:2], many[2:]]
+    assert display.columns_of([result(100)]) == [[result(100)]]
+
+
 def test_command_writes_figures_and_plot(tmp_path, monkeypatch):
     result = measure(section("ns/px"), 1)
     monkeypatch.setattr(speed, "run", lambda rounds, names, progress: [result])
@@ -60,8 +203,11 @@ def test_command_writes_figures_and_plot(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["speed", "poisson", "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert "1 of 2 demands on speed are met" in done.output
+    assert "NOT MET" in done.output
     assert json.loads(out.read_text())["sections"] == [result]
     assert out.with_suffix(".png").stat().st_size > 1000
-    printed = CliRunner().invoke(app, ["speed", "poisson", "--json", "--out", str(out)]).stdout
-    assert json.loads(printed)["sections"] == [result]
-    assert "poisson" in CliRunner().invoke(app, ["speed", "poison"]).output
+    plot = tmp_path / "bars.png"
+    command = ["speed", "poisson", "--json", "--out", str(out), "--plot", str(plot)]
+    printed = json.loads(CliRunner().invoke(app, command).stdout)
+    assert printed == json.loads(out.read_text())
+    assert plot.stat().st_size > 1000

@@ -338,3 +338,20 @@ def test_compiled_helpers_equal_plain_python():
         ising_planes.class_probabilities(2.3, 0.4, 1.1, metropolis, a)
         ising_planes.class_probabilities.py_func(2.3, 0.4, 1.1, metropolis, b)
         assert np.array_equal(a, b)
+
+
+def test_coefficients_pick_the_plane_of_every_neighbour_count():
+    neighbours = np.array([[(k >> n) & 1 for k in range(16)] for n in range(4)], np.uint64)
+    neighbours = np.uint64(0) - neighbours
+    planes = np.random.default_rng(0).integers(0, 2**64, 5, np.uint64)
+    for count, coefficients in (
+        (ising_planes.neighbour_counts, ising_planes.coefficients),
+        (ising_planes.neighbour_counts.py_func, ising_planes.coefficients.py_func),
+    ):
+        c = coefficients(*planes)
+        for around in neighbours.T:
+            masks = count(*around)
+            picked = c[0]
+            for mask, term in zip(masks, c[1:], strict=True):
+                picked = picked ^ (mask & term)
+            assert np.uint64(picked) == planes[(around > 0).sum()]
