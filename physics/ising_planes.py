@@ -25,6 +25,7 @@ LEVELS = 32
 TIE, FREE_UP, FREE_DOWN, ROWS = LEVELS, LEVELS + 1, LEVELS + 2, LEVELS + 3
 VECTOR = 8
 ALL_ONES, ZERO, ONE = np.uint64(2**64 - 1), np.uint64(0), np.uint64(1)
+_FLIP = np.uint64(0xFE)
 
 
 class Tiling(NamedTuple):
@@ -130,6 +131,9 @@ def pack(spins: Any, planes: Any, across: int) -> None:
 def unpack(planes: Any, across: int, spins: Any) -> None:
     """Unpack the first B lanes of planes into int8 (B, L, L); shapes as of :func:`pack`."""
     rows, columns, width = planes.shape[2] - 2, 2 * (planes.shape[3] - 2), planes.shape[4]
+    if columns % 8 == 0:
+        _unpack_eights(planes, across, spins)
+        return
     words = np.empty(columns, np.uint64)
     for b in range(spins.shape[0]):
         for r in range(rows):
@@ -140,6 +144,34 @@ def unpack(planes: Any, across: int, spins: Any) -> None:
                 for c in range(columns):
                     bit = np.int8((words[c] >> np.uint64(tile)) & ONE)
                     spins[b, i, j + c] = np.int8(2) * bit - np.int8(1)
+
+
+@njit(cache=True)
+def _unpack_eights(planes: Any, across: int, spins: Any) -> None:
+    """Unpack tiles whose rows are whole eights of spins, eight spins as one little-endian word."""
+    rows, columns, width = planes.shape[2] - 2, 2 * (planes.shape[3] - 2), planes.shape[4]
+    size = spins.shape[1]
+    out = spins.reshape(-1).view(np.uint64)
+    words, eights = np.empty(8, np.uint64), np.empty(64, np.uint64)
+    for b in range(spins.shape[0]):
+        for r in range(rows):
+            for left in range(0, columns, 8):
+                for c in range(8):
+                    words[c] = planes[
+                        b // width, (r + c) & 1, r + 1, ((left + c) >> 1) + 1, b % width
+                    ]
+                for tile in range(64):
+                    t = np.uint64(tile)
+                    eight = ZERO
+                    for c in range(8):
+                        eight |= ((words[c] >> t) & ONE) << np.uint64(8 * c)
+                    # A byte of 0 becomes -1, a byte of 1 stays: 0xFF ^ 0xFE = 1.
+                    eights[tile] = ALL_ONES ^ (eight * _FLIP)
+                tile = 0
+                for i in range(r, size, rows):
+                    for j in range(left, size, columns):
+                        out[((b * size + i) * size + j) >> 3] = eights[tile]
+                        tile += 1
 
 
 def checked_sweeps(sweeps: int, rule: str) -> bool:

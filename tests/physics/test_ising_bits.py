@@ -333,6 +333,10 @@ def test_compiled_helpers_equal_plain_python():
     out = np.empty_like(spins)
     ising_planes.unpack.py_func(planes, across, out)
     assert np.array_equal(out, spins)
+    wide = random_spins((2, 32, 32))
+    out = np.empty_like(wide)
+    ising_planes._unpack_eights.py_func(LatticeBatch(wide)._planes, 4, out)
+    assert np.array_equal(out, wide)
     for metropolis in (False, True):
         a, b = np.empty((2, 5), np.uint64)
         ising_planes.class_probabilities(2.3, 0.4, 1.1, metropolis, a)
