@@ -28,6 +28,9 @@ CASES: tuple[tuple[float, dict[str, float]], ...] = (
     (60e3, {"C10": -20.0, "C12": 15.0, "phi12": 0.4, "C21": 400.0, "phi21": 1.0, "C30": 2e4}),
 )
 STEP = 0.2  # A between probe positions
+# Of the potential, in A: waves reach 209 mrad at 200 kV. One of 0.025 A brightens the silicon by 2,
+# 3 and 9 % at 60, 80 and 200 kV, towards our image.
+SAMPLING = 0.04
 
 
 def sites() -> tuple[NDArray[np.float64], int, NDArray[np.float64]]:
@@ -71,7 +74,7 @@ def compute() -> dict[str, Any]:
     atoms = ase.Atoms(numbers, positions=flat, cell=(*edges, 2.0))
     images = []
     with abtem.config.set({"diagnostics.progress_bar": False}):
-        potential = abtem.Potential(atoms, sampling=0.025, slice_thickness=2.0).build(lazy=False)
+        potential = abtem.Potential(atoms, sampling=SAMPLING, slice_thickness=2.0).build(lazy=False)
         x, y = scan_points()
         points = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2)
         detector = abtem.AnnularDetector(*DETECTOR)
