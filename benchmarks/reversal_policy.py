@@ -1,8 +1,8 @@
-"""Make the shipped feedback policy of IsingReversal: the best of some long runs of ppo.
+"""Make a feedback policy for the expert of IsingReversal: the best of some long runs of ppo.
 
 ``python -m mattergym.benchmarks.reversal_policy agents/data/ising_reversal_full.npz`` trains a run
 a seed, keeps the one of lowest mean score over 2,000 episodes of the training split, and writes its
-mean network. It takes about twenty minutes a seed.
+mean network. The policy that is shipped now comes from an earlier, shorter run of ppo.
 """
 
 from __future__ import annotations
