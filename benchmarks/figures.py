@@ -17,6 +17,10 @@ from mattergym.envs import TASKS
 
 Frame = NDArray[np.uint8]
 FILM_FRAMES, FILM_HEIGHT, FILM_MS = 30, 150, 120
+# Episodes of an agent in the picture of score against cost.
+SHOWN = 200
+# Largest over typical return from which on learning curves have a logarithmic axis.
+WIDE = 20.0
 
 
 def score_figure(agents: dict[str, list[dict[str, Any]]], unit: str) -> bytes:
@@ -31,28 +35,38 @@ def score_figure(agents: dict[str, list[dict[str, Any]]], unit: str) -> bytes:
     """
     from matplotlib.figure import Figure
 
-    curves = {
-        name: [point for point in results[0]["learning_curve"] if "return" in point]
+    colours = {name: f"C{k}" for k, name in enumerate(sorted(agents))}
+    curves = [  # one a training seed
+        (name, [point for point in result["learning_curve"] if "return" in point])
         for name, results in sorted(agents.items())
-    }
-    learned = any(curves.values())
-    figure = Figure(figsize=(9 if learned else 4.5, 3.4), layout="constrained")
-    cost, *others = figure.subplots(1, 2 if learned else 1, squeeze=False)[0]
+        for result in results
+    ]
+    curves = [(name, curve) for name, curve in curves if curve]
+    figure = Figure(figsize=(9 if curves else 4.5, 3.4), layout="constrained")
+    cost, *others = figure.subplots(1, 2 if curves else 1, squeeze=False)[0]
     for name, results in sorted(agents.items()):
         if name == "random":  # often orders of magnitude away; the table has it
             continue
-        elapsed = np.concatenate([r["records"]["elapsed_s"] for r in results])
-        score = np.concatenate([r["records"]["scores"] for r in results])
-        cost.plot(elapsed[:200], score[:200], ".", markersize=3, label=name)
+        share = -(-SHOWN // len(results))
+        elapsed = np.concatenate([r["records"]["elapsed_s"][:share] for r in results])
+        score = np.concatenate([r["records"]["scores"][:share] for r in results])
+        cost.plot(elapsed, score, ".", color=colours[name], markersize=3, label=name)
     cost.set(xlabel="instrument time / s", ylabel=f"score / {unit}")
     if cost.lines:
         cost.legend(fontsize=7)
     for learning in others:
-        for name, curve in curves.items():
-            if curve:
-                steps = [point["steps"] / 1e6 for point in curve]
-                learning.plot(steps, [point["return"] for point in curve], label=name)
+        named: set[str] = set()
+        for name, curve in curves:
+            steps = [point["steps"] / 1e6 for point in curve]
+            label = None if name in named else name
+            named.add(name)
+            returns = [point["return"] for point in curve]
+            learning.plot(steps, returns, color=colours[name], linewidth=1.2, label=label)
         learning.set(xlabel="training steps / million", ylabel="return of recent episodes")
+        sizes = np.abs([point["return"] for _, curve in curves for point in curve])
+        if sizes.max() > WIDE * float(np.median(sizes)):
+            # The first returns are orders of magnitude worse than what is learned.
+            learning.set_yscale("symlog", linthresh=float(np.quantile(sizes, 0.1)))
         learning.legend(fontsize=7)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})

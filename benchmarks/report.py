@@ -163,13 +163,14 @@ def summarize(directory: Path) -> list[dict[str, Any]]:
     return tasks
 
 
-def readme_table(directory: Path) -> str:
-    """One Markdown table over all tracks: random, scripted, best of the others, expert."""
-    lines = [
-        "| task, track | score | random | scripted | best of the others | expert |",
-        "|---|---|---|---|---|---|",
-    ]
-    for entry in summarize(directory):
+def overview(tasks: list[dict[str, Any]]) -> list[list[str]]:
+    """One row a track: task, score, random, scripted, best of the others, expert, as text.
+
+    The best of the others is the best agent that sees no hidden state; ``tasks`` is what
+    :func:`summarize` returns.
+    """
+    lines = []
+    for entry in tasks:
         name = entry["task"].id.split("/")[-1]
         for track in entry["tracks"]:
             by_agent = {row["agent"]: row for row in track["rows"]}
@@ -178,16 +179,52 @@ def readme_table(directory: Path) -> str:
             best = min(others, key=lambda row: float(row["sort"]), default=None)
             if best is not None:
                 best = {**best, "iqm": f"{best['agent']} {best['iqm']}"}
-            unit = _escaped(track["unit"])
-            cells = [f"`{name}` {track['track'].name}", f"{unit}, {track['direction']}"]
-            fixed = [by_agent.get(agent) for agent in FIXED]
-            for row in (*fixed[:2], best, fixed[2]):
-                if row is None:
-                    cells.append("")
-                    continue
-                cells.append("{iqm} [{low}, {high}]".format(**row))
-            lines.append(f"| {' | '.join(cells)} |")
+            random, scripted, expert = (by_agent.get(agent) for agent in FIXED)
+            lines.append(
+                [
+                    f"{name} {track['track'].name}",
+                    f"{track['unit']}, {track['direction']}",
+                    *(
+                        "" if row is None else "{iqm} [{low}, {high}]".format(**row)
+                        for row in (random, scripted, best, expert)
+                    ),
+                ]
+            )
+    return lines
+
+
+def readme_table(directory: Path) -> str:
+    """Return the overview of a directory's results as one Markdown table."""
+    lines = [
+        "| task, track | score | random | scripted | best of the others | expert |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, *cells in overview(summarize(directory)):
+        task, track = name.split()
+        lines.append(f"| `{task}` {track} | {' | '.join(map(_escaped, cells))} |")
     return "\n".join(lines) + "\n"
+
+
+def _provenance(tasks: list[dict[str, Any]]) -> str:
+    """Name commits, package versions and kinds of machines that the results come from."""
+    every = [
+        content
+        for entry in tasks
+        for track in entry["tracks"]
+        for results in track["agents"].values()
+        for content in results
+    ]
+    commits = sorted({content["commit"][:10] for content in every})
+    packages: dict[str, set[str]] = defaultdict(set)
+    for content in every:
+        for package, version in content["versions"].items():
+            packages[package].add(version)
+    versions = ", ".join(f"{name} {' or '.join(sorted(v))}" for name, v in packages.items())
+    machines = {"{processor}, {cores} cores".format(**content["machine"]) for content in every}
+    return (
+        f"{len(every)} result files of {'commits' if len(commits) > 1 else 'commit'} "
+        f"{', '.join(commits)}; {versions}; {' or '.join(sorted(machines))}."
+    )
 
 
 def write_readme(directory: Path, readme: Path) -> None:
@@ -247,6 +284,7 @@ def report(
     template = Environment(
         loader=PackageLoader("mattergym.benchmarks"), autoescape=True, keep_trailing_newline=True
     ).get_template("report.html.j2")
-    out.write_text(template.render(tasks=tasks))
+    page = template.render(tasks=tasks, overview=overview(tasks), provenance=_provenance(tasks))
+    out.write_text(page)
     out.with_suffix(".md").write_text("\n".join(markdown))
     return [out, out.with_suffix(".md"), *written]

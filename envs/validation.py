@@ -50,6 +50,9 @@ def checked_seeds(seed: Any, lanes: int) -> list[int | None] | None:
     elif isinstance(seed, list | tuple | np.ndarray):
         if len(seed) != lanes:
             raise ValueError(f"seed has {len(seed)} entries; this environment has {lanes} lanes")
+        for s in seed:
+            if s is not None and not isinstance(s, int | np.integer):
+                raise ValueError(f"seed has the entry {s!r}, neither a whole number nor None")
         seeds = [None if s is None else int(s) for s in seed]
     else:
         raise ValueError(f"seed = {seed!r} is neither a whole number, a list of them, nor None")

@@ -123,7 +123,7 @@ def test_a_suite_among_foreign_files(folder):
 
 @pytest.mark.parametrize(("off", "code"), [(0.0, 0), (1.0, 1)])
 def test_validation_fails_with_its_checks(folder, monkeypatch, off, code):
-    def run(directory, quick, progress):
+    def run(directory, quick, progress, seed):
         return [Check("energy", 1.0 + off, 1.0, 0.1, "J", "by hand")]
 
     monkeypatch.setattr(validation, "run", run)

@@ -23,7 +23,10 @@ __all__ = ["Check", "run"]
 
 
 def run(
-    directory: Path, quick: bool = False, progress: Callable[[str], None] | None = None
+    directory: Path,
+    quick: bool = False,
+    progress: Callable[[str], None] | None = None,
+    seed: int = 0,
 ) -> list[Check]:
     """Run every validation and write figures and ``validation.json`` to a directory.
 
@@ -34,6 +37,8 @@ def run(
         Fewer samples, the same checks.
     progress : callable, optional
         Called with the name of each validation that has run.
+    seed : int
+        Of the samples behind the checks; another seed must pass as well.
 
     Returns
     -------
@@ -42,7 +47,7 @@ def run(
     directory.mkdir(parents=True, exist_ok=True)
     checks: list[Check] = []
     for module in VALIDATIONS:
-        checks += module.run(directory, quick)
+        checks += module.run(directory, quick, seed)
         if progress is not None:
             progress(module.__name__.split(".")[-1])
     content = [check.to_json() for check in checks]

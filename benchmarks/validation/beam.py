@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import linalg, stats
 
-from mattergym.benchmarks.validation.check import Check
+from mattergym.benchmarks.validation.check import Check, lane_streams
 from mattergym.physics import atom_walk as walk
 from mattergym.physics import damage
-from mattergym.physics.rng import seed_streams
 
 # Voltage in kV, cross-section in barn and relative tolerance, of carbon in graphene.
 TABLE = (
@@ -93,16 +92,16 @@ def hop_chain(beam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return sites, generator
 
 
-def _hopped(beam: np.ndarray, seconds: float, lanes: int, purpose: int) -> np.ndarray:
+def _hopped(beam: np.ndarray, seconds: float, lanes: int, purpose: int, seed: int) -> np.ndarray:
     """Sites (lanes, 3) after an exposure, k0 = 1/s, without damage."""
     site, lost = np.zeros((lanes, 3), np.int64), np.zeros(lanes, np.bool_)
-    streams = seed_streams(np.arange(lanes, dtype=np.uint64), np.zeros(lanes, "u8"), purpose)
+    streams = lane_streams(lanes, purpose, seed)
     ones = np.ones(lanes)
     walk.expose(np.tile(beam, (lanes, 1)), seconds * ones, ones, 0.0 * ones, site, streams, lost)
     return site
 
 
-def _hops(panels: Any, quick: bool) -> list[Check]:
+def _hops(panels: Any, quick: bool, seed: int) -> list[Check]:
     """Where the silicon is after an exposure, against the exact chain of its rates.
 
     Right for all times only if both the direction and the waiting time of every hop are.
@@ -119,7 +118,7 @@ def _hops(panels: Any, quick: bool) -> list[Check]:
         statistic, freedom, seen = 0.0, 0, []
         for m, time in enumerate(TIMES / total):
             law = linalg.expm(generator * time)[0]
-            i, j, t = _hopped(beam, time, lanes, 100 * n + m).T
+            i, j, t = _hopped(beam, time, lanes, 100 * n + m, seed).T
             there = index[np.clip(i, -REACH, REACH) + REACH, np.clip(j, -REACH, REACH) + REACH, t]
             counts = np.bincount(there, minlength=len(sites))
             rare = law * lanes < 10.0
@@ -167,12 +166,12 @@ def _hops(panels: Any, quick: bool) -> list[Check]:
     return checks
 
 
-def run(directory: Path, quick: bool = False) -> list[Check]:
+def run(directory: Path, quick: bool = False, seed: int = 0) -> list[Check]:
     """Check damage and hops, and draw them: ``beam.png``."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     one, two, three = figure.subplots(1, 3)
-    checks = [*_knock_on(one), *_hops((two, three), quick)]
+    checks = [*_knock_on(one), *_hops((two, three), quick, seed)]
     figure.savefig(directory / "beam.png", dpi=120)
     return checks

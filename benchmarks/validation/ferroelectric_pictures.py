@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from mattergym.benchmarks.validation.check import Check
+from mattergym.benchmarks.validation.check import Check, lane_streams
 from mattergym.physics import cantilever, hysteresis
 from mattergym.physics import domain_writing as writing
 from mattergym.physics import ferroelectric as fe
-from mattergym.physics.rng import seed_streams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,11 +20,6 @@ PIXEL_NM = 5.0
 F0, QUALITY, DRIVE = 353e3, 60.0, 350e3
 # Standard deviation in pixels of what the tip blurs: a resolution of 10 nm.
 RESOLUTION = 0.85
-
-
-def streams_of(lanes: int) -> NDArray[np.uint64]:
-    """Random streams of some lanes."""
-    return seed_streams(np.arange(lanes, dtype=np.uint64), np.zeros(lanes, np.uint64), 1)
 
 
 def disordered(
@@ -48,7 +42,7 @@ def relax(
     lanes, none = len(film), np.zeros_like(film)
     fe.relax(
         np.arange(lanes), film, a, field, none, np.zeros(lanes), np.full(lanes, steps), landau,
-        streams_of(lanes),
+        lane_streams(lanes),
     )  # fmt: skip
 
 
@@ -81,7 +75,7 @@ def box_in_box(n: int) -> NDArray[np.float32]:
         for y in places:
             for x in places:
                 where = np.array([[x, y]])
-                arguments = (where, volts * one, 1e-3 * one, one, streams_of(1))
+                arguments = (where, volts * one, 1e-3 * one, one, lane_streams(1))
                 writing.write(np.arange(1), film, a, field, *arguments)
     return film[0]
 
@@ -198,11 +192,11 @@ def fit_radius_law(
 
 
 def written_radii(
-    volts: NDArray[np.float64], seconds: float, films: int
+    volts: NDArray[np.float64], seconds: float, films: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Radii in pixels of dots written into ``films`` films by each voltage, and the first films."""
     lanes = len(volts) * films
-    white = np.random.default_rng(5).normal(size=(2, films, writing.SIZE, writing.SIZE))
+    white = np.random.default_rng([5, seed]).normal(size=(2, films, writing.SIZE, writing.SIZE))
     a = -1.0 + writing.DISORDER * fe.correlated_noise(white[0], writing.DISORDER_LENGTH)
     field = writing.RANDOM_FIELD * fe.correlated_noise(white[1], writing.RANDOM_FIELD_LENGTH)
     shape = (len(volts), 1, 1)
@@ -217,13 +211,13 @@ def written_radii(
         np.repeat(volts, films),
         seconds * ones,
         ones,
-        streams_of(lanes),
+        lane_streams(lanes),
     )
     area = (film > 0.0).sum(axis=(1, 2)).reshape(len(volts), films)
     return np.sqrt(area / np.pi), film.reshape(len(volts), films, *film.shape[1:])[:, 0]
 
 
-def draw_writing(directory: Path, quick: bool) -> list[Check]:
+def draw_writing(directory: Path, quick: bool, seed: int) -> list[Check]:
     """Fit the law of the written radius, and draw dots and radii: ``film_writing.png``."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -236,7 +230,7 @@ def draw_writing(directory: Path, quick: bool) -> list[Check]:
     checks, rows, means = [], [], []
     colours = colormaps["viridis"](np.linspace(0.0, 0.9, len(durations)))
     for seconds, colour in zip(durations, colours, strict=True):
-        radii, films = written_radii(volts, seconds, many)
+        radii, films = written_radii(volts, seconds, many, seed)
         mean = radii.mean(axis=1)
         written = (radii > 0.5).all(axis=1)
         law = fit_radius_law(volts[written], mean[written])

@@ -8,11 +8,10 @@ import numpy as np
 from scipy import stats
 
 from mattergym.benchmarks.validation import abtem_haadf, abtem_optics, frames
-from mattergym.benchmarks.validation.check import Check
+from mattergym.benchmarks.validation.check import Check, lane_streams
 from mattergym.envs.stem.instrument import Stem
 from mattergym.physics import imaging, optics
 from mattergym.physics.poisson import poisson_counts
-from mattergym.physics.rng import seed_streams
 
 ELEMENTS = (6, 7, 14, 16, 42, 74)
 MEANS = (0.3, 1.0, 5.0, 9.7, 50.0, 500.0, 3000.0)
@@ -124,10 +123,6 @@ def _z_contrast() -> list[Check]:
     return checks
 
 
-def _streams(lanes: int, purpose: int = 1) -> np.ndarray:
-    return seed_streams(np.arange(lanes, dtype=np.uint64), np.zeros(lanes, np.uint64), purpose)
-
-
 def _chi_square(counts: np.ndarray, mean: float) -> float:
     """Chi-square of counts against Poisson's law, in standard deviations from its mean."""
     total = counts.size
@@ -141,13 +136,15 @@ def _chi_square(counts: np.ndarray, mean: float) -> float:
     return float((statistic - freedom) / np.sqrt(2.0 * freedom))
 
 
-def _noise(quick: bool) -> list[Check]:
+def _noise(quick: bool, seed: int) -> list[Check]:
     """Check the whole law of counts, its variance, and signal over noise against dose."""
     draws = 1_000_000 if quick else 4_000_000
     checks = []
     for k, mean in enumerate(MEANS):
         counts = np.zeros((1, draws), np.int64)
-        poisson_counts(np.arange(1), np.full((1, draws), mean), _streams(1, 10 + k), counts)
+        poisson_counts(
+            np.arange(1), np.full((1, draws), mean), lane_streams(1, 10 + k, seed), counts
+        )
         at = f"Poisson counts, mean {mean:g}"
         checks.append(
             Check(
@@ -171,7 +168,7 @@ def _noise(quick: bool) -> list[Check]:
         )
     doses = np.geomspace(1e2, 1e6, 9)
     fraction = np.full((1, 256, 256), 2e-3, np.float32)
-    streams = _streams(1, 3)
+    streams = lane_streams(1, 3, seed)
     ratio = []
     for electrons in doses:
         exposed = imaging.expose(fraction, electrons, streams)
@@ -183,7 +180,7 @@ def _noise(quick: bool) -> list[Check]:
     return checks
 
 
-def _dose(quick: bool) -> list[Check]:
+def _dose(quick: bool, seed: int) -> list[Check]:
     """Dose of a pixel, of the instrument's frame, and the counts that a dose brings."""
     pixels, size, dwell = 128, 0.15, 10.0
     stem = Stem(current=50.0)
@@ -196,7 +193,7 @@ def _dose(quick: bool) -> list[Check]:
     v = 2.0 * np.pi * 0.030 * (pixels * size / 2.0) / float(optics.wavelength(60e3))
     lanes = 100 if quick else 1000
     counts = imaging.expose(
-        np.repeat(fraction, lanes, axis=0), dose * size**2, _streams(lanes, 5)
+        np.repeat(fraction, lanes, axis=0), dose * size**2, lane_streams(lanes, 5, seed)
     ).sum(axis=(1, 2))
     return [
         Check(
@@ -226,13 +223,13 @@ def _dose(quick: bool) -> list[Check]:
     ]
 
 
-def run(directory: Path, quick: bool = False) -> list[Check]:
+def run(directory: Path, quick: bool = False, seed: int = 0) -> list[Check]:
     """Check images, noise and dose; draw ``haadf.png`` and ``frames.png``."""
     frames.draw(directory / "frames.png")
     return [
         *_abtem_optics(),
         *_abtem_haadf(directory),
         *_z_contrast(),
-        *_noise(quick),
-        *_dose(quick),
+        *_noise(quick, seed),
+        *_dose(quick, seed),
     ]

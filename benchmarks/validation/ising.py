@@ -6,26 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from mattergym.benchmarks.validation.check import Check
+from mattergym.benchmarks.validation.check import Check, lane_streams
 from mattergym.physics import ising_exact as exact
 from mattergym.physics import ising_observables as observables
 from mattergym.physics.ising import heat_bath_sweeps, wolff_updates
-from mattergym.physics.rng import seed_streams
 
 SIZE = 64
 SITES = SIZE * SIZE
 
 
 def _sample(
-    temperatures: np.ndarray, lanes: int, samples: int, between: int
+    temperatures: np.ndarray, lanes: int, samples: int, between: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Equilibrate by Wolff clusters, then sample E/N and |m| under the heat bath.
 
     Returns two arrays of shape (samples, temperatures, lanes).
     """
     t = np.repeat(temperatures, lanes)
-    count = np.arange(len(t), dtype=np.uint64)
-    streams = seed_streams(count, np.zeros_like(count), 0)
+    streams = lane_streams(len(t), 0, seed)
     spins = np.ones((len(t), SIZE, SIZE), np.int8)
     wolff_updates(spins, t, streams, 400)
     heat_bath_sweeps(spins, t, 0.0, streams, 200)
@@ -40,7 +38,7 @@ def _sample(
     return np.reshape(energies, shape), np.reshape(moments, shape)
 
 
-def run(directory: Path, quick: bool = False) -> list[Check]:
+def run(directory: Path, quick: bool = False, seed: int = 0) -> list[Check]:
     """Compare energy and |m| with exact results, and draw them with chi and cv: ``ising.png``."""
     from matplotlib.figure import Figure
 
@@ -48,7 +46,7 @@ def run(directory: Path, quick: bool = False) -> list[Check]:
     points = np.array([1.5, 2.0, tc, 2.5, 3.5])
     temperatures = np.unique(np.concatenate([points, np.linspace(1.4, 3.6, 6 if quick else 20)]))
     lanes = 8
-    energy, moment = _sample(temperatures, lanes, 60 if quick else 400, 2)
+    energy, moment = _sample(temperatures, lanes, 60 if quick else 400, 2, seed)
     mean_energy = energy.mean(axis=0)
     error = mean_energy.std(axis=1, ddof=1) / np.sqrt(lanes)
     checks = []

@@ -79,14 +79,14 @@ def _probes(directory: Path, quick: bool) -> list[Check]:
     return checks
 
 
-def _ronchigrams(directory: Path) -> list[Check]:
+def _ronchigrams(directory: Path, seed: int) -> list[Check]:
     """Electrons are conserved; in focus the sign of an aberration is lost, defocused it is not."""
     from matplotlib.figure import Figure
 
     n = 512
     step = 2.2 / n
     sampling = float(optics.wavelength(VOLTAGE)) / (n * step * APERTURE)
-    generator = np.random.default_rng(4)
+    generator = np.random.default_rng([4, seed])
     film = optics.amorphous_film(n, sampling, VOLTAGE, 100.0, generator)
     grating = np.exp(1j * film)[None]
     phases = np.zeros((4, 14, 2))
@@ -119,6 +119,6 @@ def _ronchigrams(directory: Path) -> list[Check]:
     return checks
 
 
-def run(directory: Path, quick: bool = False) -> list[Check]:
+def run(directory: Path, quick: bool = False, seed: int = 0) -> list[Check]:
     """Check the optics, and draw ``probes.png`` and ``ronchigrams.png``."""
-    return [*_constants(), *_probes(directory, quick), *_ronchigrams(directory)]
+    return [*_constants(), *_probes(directory, quick), *_ronchigrams(directory, seed)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mattergym.benchmarks.validation.check import Check
+from mattergym.benchmarks.validation.check import Check, lane_streams
 from mattergym.physics import cantilever, probe, topography
 from mattergym.physics.rng import seed_streams
 
@@ -30,7 +30,7 @@ class _Loop:
         self.state = np.zeros((lanes, probe.STATE_SIZE))
         for lane in range(lanes):
             probe.engage(self.state[lane], self.surface[lane, 0], self.setpoint[lane])
-        self.streams = seed_streams(np.arange(lanes, dtype=np.uint64), np.zeros(lanes, "u8"), 1)
+        self.streams = lane_streams(lanes, seed=plant.get("seed", 0))
         self.images, self.statistics = np.empty((lanes, 3, WIDTH)), np.empty((lanes, 5))
         self.gain, self.noise = ones * gain, ones * plant.get("noise", 0.0)
         self.delay = np.full(lanes, plant.get("delay", 0))
@@ -167,12 +167,12 @@ def _traces(directory: Path) -> None:
     figure.savefig(directory / "probe_traces.png", dpi=130)
 
 
-def _cantilever(directory: Path) -> list[Check]:
+def _cantilever(directory: Path, seed: int) -> list[Check]:
     """Resonance of the driven cantilever, and piezoresponse across domain walls."""
     from matplotlib.figure import Figure
 
     f0, quality, rate = 353e3, 120.0, 4e6
-    generator = np.random.default_rng(3)
+    generator = np.random.default_rng([3, seed])
     sweep = np.linspace(335e3, 371e3, 60)
     n = np.arange(24_000)
     amplitude = np.array(
@@ -217,10 +217,10 @@ def _cantilever(directory: Path) -> list[Check]:
     ]
 
 
-def run(directory: Path, quick: bool = False) -> list[Check]:
+def run(directory: Path, quick: bool = False, seed: int = 0) -> list[Check]:
     """Check loop and cantilever; draw ``probe_stability``, ``probe_traces``, ``probe_pfm``."""
     gain = 0.2
-    loop = _Loop(np.full(64, gain), noise=0.5)
+    loop = _Loop(np.full(64, gain), noise=0.5, seed=seed)
     for _ in range(2):
         loop.line()
     rms = float(np.sqrt((loop.statistics[:, probe.RMS_TRACKING] ** 2).mean()))
@@ -233,4 +233,4 @@ def run(directory: Path, quick: bool = False) -> list[Check]:
         "autoregressive process",
     )
     _traces(directory)
-    return [*_stability(directory, quick), *_cantilever(directory), noise]
+    return [*_stability(directory, quick), *_cantilever(directory, seed), noise]

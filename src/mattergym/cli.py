@@ -222,6 +222,7 @@ def validate(
         "runs/validation"
     ),
     quick: Annotated[bool, typer.Option(help="Fewer samples.")] = False,
+    seed: Seed = 0,
 ) -> None:
     """Compare the physics with exact results."""
     from mattergym.benchmarks.validation import VALIDATIONS, run
@@ -235,7 +236,7 @@ def validate(
 
     with progress("validation") as update:
         update(0, len(VALIDATIONS))
-        checks = run(out, quick, report)
+        checks = run(out, quick, report, seed)
     table = Table("check", "value", "target", "tolerance", "source", "")
     for c in checks:
         verdict = "ok" if c.passed else "FAILED"
