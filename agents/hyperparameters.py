@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 # steps: default training budget; num_envs: lanes of the native batch; sample_actions: act by
-# drawn actions instead of the mean.
+# drawn actions instead of the mean; reward_scale: what rewards are divided by, instead of the
+# running deviation of the returns.
 TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
     ("mattergym/IsingReversal-v0", "clock", "cem"): {"steps": 61_440_000},
     ("mattergym/IsingReversal-v0", "full", "ppo"): {
@@ -31,12 +32,20 @@ TABLE: dict[tuple[str, str, str], dict[str, Any]] = {
         "log_std_init": -1.5,
     },
     ("mattergym/IsingReversal-v0", "full", "sac"): {
-        "steps": 100_000,
+        "steps": 160_000,
         "num_envs": 16,
+        "gradient_steps": 8,
         "batch_size": 256,
-        "learning_rate": 1e-3,
+        "buffer_size": 50_000,
+        "learning_rate": 2e-3,
+        "learning_starts": 32,
         "gamma": 0.99,
-        "learning_starts": 3_200,
+        "tau": 0.01,
+        "ent_coef": "auto_0.1",
+        "target_entropy": -5.0,
+        "log_std_init": -2.0,
+        "reward_scale": 10.0,
+        "policy_kwargs": {"net_arch": {"pi": [64, 64], "qf": [128, 128]}},
     },
     ("mattergym/IsingAnneal-v0", "standard", "ppo"): {
         "steps": 2_000_000,

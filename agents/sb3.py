@@ -139,7 +139,11 @@ def _policy_for(space: gym.Space[Any]) -> str:
 
 
 class SB3Agent(Agent):
-    """An algorithm of stable-baselines3, trained on the native batch with normalised rewards."""
+    """An algorithm of stable-baselines3, trained on the native batch.
+
+    Rewards are divided by the running deviation of the returns, or by the table's
+    ``reward_scale``: what a replay buffer learns from should not shrink with its first episodes.
+    """
 
     trainable = True
     algorithm: type[Any]
@@ -151,6 +155,7 @@ class SB3Agent(Agent):
         self.parameters = hyperparameters(self.env_id, track.name, self.name) | overrides
         self.default_steps: int = self.parameters.pop("steps")
         self._num_envs: int = self.parameters.pop("num_envs")
+        self._reward_scale: float | None = self.parameters.pop("reward_scale", None)
         self._draws: bool = self.parameters.pop(
             "sample_actions", not isinstance(self.action_space, gym.spaces.Box)
         )
@@ -164,6 +169,9 @@ class SB3Agent(Agent):
         )
         gamma = self.parameters.get("gamma", 0.99)
         env = VecNormalize(BatchVecEnv(batch), norm_obs=False, gamma=gamma)
+        if self._reward_scale is not None:
+            env.training, env.clip_reward = False, np.inf
+            env.ret_rms.var = np.float64(self._reward_scale**2)
         parameters = dict(self.parameters)
         rate = parameters.get("learning_rate", 3e-4)
         parameters["learning_rate"] = lambda left: rate * left
@@ -181,8 +189,12 @@ class SB3Agent(Agent):
             policy_kwargs=policy_kwargs,
             **parameters,
         )
+        self._prepare()
         self.model.learn(steps, callback=_Report(steps, callback))
         env.close()
+
+    def _prepare(self) -> None:
+        """Change the untrained model where its algorithm has no argument for it."""
 
     def predict(
         self,
@@ -234,6 +246,17 @@ class SACAgent(SB3Agent):
 
     name = "sac"
     algorithm = SAC
+
+    def _prepare(self) -> None:
+        """Start from actions that vary by exp(``log_std_init``) in every state.
+
+        Where a jump costs orders of magnitude more than a step, uniform first actions fill the
+        replay buffer with values among which the critic cannot see the difference that matters.
+        """
+        if "log_std_init" in self.parameters:
+            actor = self.model.actor
+            actor.log_std.bias.data.fill_(self.parameters["log_std_init"])
+            actor.log_std.weight.data.mul_(0.1)
 
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], **overrides: Any) -> None:
         super().__init__(env, **overrides)
