@@ -89,3 +89,16 @@ def test_ppo_trained_twice_is_the_same(tmp_path):
     agents[0].save(tmp_path / "ppo.zip")
     agents[1].load(tmp_path / "ppo.zip")
     assert np.array_equal(agents[1].predict(observation)[0], actions[0])
+
+
+def test_sac_starts_from_small_noise_at_a_fixed_reward_scale():
+    import torch
+
+    env = gym.make_vec("mattergym/IsingReversal-v0", num_envs=4)
+    observation, _ = env.reset(seed=0)
+    agent = make_agent("sac", env, num_envs=4, learning_starts=1000)
+    agent.train(40, seed=0)
+    _, log_std, _ = agent.model.actor.get_action_dist_params(torch.as_tensor(observation))
+    assert (log_std + 2.0).abs().max() < 0.2
+    normalizer = agent.model.get_vec_normalize_env()
+    np.testing.assert_allclose(normalizer.normalize_reward(np.array([-20_000.0])), -2000.0)

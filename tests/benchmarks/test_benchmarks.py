@@ -19,7 +19,7 @@ from mattergym.benchmarks.statistics import (
     stratified_bootstrap,
 )
 from mattergym.benchmarks.sweep import Cell, cells
-from mattergym.benchmarks.validation import Check
+from mattergym.benchmarks.validation import Check, beam
 from mattergym.cli import app
 
 ID = "mattergym/IsingReversal-v0"
@@ -82,6 +82,8 @@ def test_a_sweep_resumes_and_never_trusts_a_broken_file(tmp_path):
         written = report(tmp_path, tmp_path / name / "report.html")
         pages.append(written[0].read_bytes())
         assert "scripted" in written[1].read_text()
+        assert b"3 result files of commit " in pages[-1]
+        assert b"<td>IsingReversal-v0 clock</td><td>nats, minimize</td>" in pages[-1]
     assert pages[0] == pages[1]
 
 
@@ -130,6 +132,12 @@ def test_checks_of_numpy_numbers_are_written_as_json():
     for value, passed in zip((numbers[1], numbers[0]), (True, False), strict=True):
         check = Check("x", value, np.float64(1.0), numbers[2], "1", "by hand")
         assert json.loads(json.dumps(check.to_json()))["passed"] is passed
+
+
+def test_another_seed_gives_other_samples():
+    sites = [beam._hopped(np.zeros(2), 0.5, 64, 1, seed) for seed in (0, 0, 1)]
+    assert np.array_equal(sites[0], sites[1])
+    assert not np.array_equal(sites[0], sites[2])
 
 
 @pytest.mark.slow
