@@ -171,7 +171,7 @@ class SB3Agent(Agent):
         env = VecNormalize(BatchVecEnv(batch), norm_obs=False, gamma=gamma)
         if self._reward_scale is not None:
             env.training, env.clip_reward = False, np.inf
-            env.ret_rms.var = np.float64(self._reward_scale**2)
+            env.ret_rms.var = np.array(self._reward_scale**2)
         parameters = dict(self.parameters)
         rate = parameters.get("learning_rate", 3e-4)
         parameters["learning_rate"] = lambda left: rate * left
