@@ -77,8 +77,11 @@ def make_agent(name: str, env: Any, **kwargs: Any) -> Agent:
     Raises
     ------
     ValueError
-        If the task has no such agent; the sentence names the nearest.
+        If the task has no such agent, and the sentence names the nearest, or if the environment
+        is not a native batch made by ``gymnasium.make_vec``.
     """
+    if getattr(env, "spec", None) is None or not hasattr(env, "single_action_space"):
+        raise ValueError(f"env = {env!r} is not a batch made by gymnasium.make_vec")
     env_id = env.spec.id
     path = AGENTS.get((env_id, name)) or AGENTS.get(("*", name))
     if path is None:

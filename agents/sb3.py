@@ -86,6 +86,10 @@ class BatchVecEnv(VecEnv):
             self._length[lane] = 0
         return observation, reward.astype(np.float32), done, infos
 
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """RGB frames of all lanes, where the batch was made with ``render_mode="rgb_array"``."""
+        return list(self.env.render() or ())
+
     def close(self) -> None:
         """Close the batch."""
         self.env.close()

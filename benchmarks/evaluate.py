@@ -61,7 +61,8 @@ def evaluate(
     """Run an agent for a number of episodes.
 
     Every episode has a seed of its own, lane after lane plays a fixed quota, and nothing is cut
-    short, so that short episodes are not favoured and the lanes do not change the result.
+    short, so that short episodes are not favoured and the lanes do not change the result of an
+    agent that draws no random numbers.
 
     Parameters
     ----------

@@ -64,7 +64,8 @@ def score_figure(agents: dict[str, list[dict[str, Any]]], unit: str) -> bytes:
             learning.plot(steps, returns, color=colours[name], linewidth=1.2, label=label)
         learning.set(xlabel="training steps / million", ylabel="return of recent episodes")
         sizes = np.abs([point["return"] for _, curve in curves for point in curve])
-        if sizes.max() > WIDE * float(np.median(sizes)):
+        sizes = sizes[sizes > 0.0]
+        if sizes.size and sizes.max() > WIDE * float(np.median(sizes)):
             # The first returns are orders of magnitude worse than what is learned.
             learning.set_yscale("symlog", linthresh=float(np.quantile(sizes, 0.1)))
         learning.legend(fontsize=7)
@@ -100,6 +101,7 @@ def episode_frames(
     policy = make_agent(agent, env)
     if load is not None:
         policy.load(load)
+    policy.seed(seed)
     observation, _ = env.reset(seed=seed)
     frames: list[Frame] = [env.render()[0]]
     state, start = None, np.ones(1, np.bool_)

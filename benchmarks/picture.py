@@ -25,7 +25,7 @@ def draw_reversal(path: Path, seed: int = 0) -> None:
     for _ in range(100):
         action, _ = agent.predict(observation)
         observation, *_, info = env.step(action)
-        lattices.append(env.unwrapped.spins[0] if info["episode"][0] == 0 else lattices[-1])
+        lattices.append(env.unwrapped.spins[0] if info["episode_index"][0] == 0 else lattices[-1])
         points.append((float(observation[0, 0]) * 12, float(observation[0, 1]) * 10))
     shown = np.array([0, 20, 40, 50, 60, 100])
     figure = Figure(figsize=(10, 4.6), layout="constrained")

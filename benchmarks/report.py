@@ -69,7 +69,8 @@ def _rows(agents: dict[str, list[dict[str, Any]]], direction: str) -> list[dict[
     for name, results in agents.items():
         low, high = stratified_bootstrap(scores[name])
         normalized = "-"
-        if {"scripted", "expert"} <= set(centre) and name != "random":
+        scaled = {"scripted", "expert"} <= set(centre) and centre["scripted"] != centre["expert"]
+        if scaled and name != "random":
             value = float(normalized_score(centre[name], centre["scripted"], centre["expert"]))
             normalized = f"{max(value, -1.0):.2f}".replace("-0.00", "0.00")
         better = "-"
@@ -120,8 +121,8 @@ def _escaped(text: str) -> str:
 def _markdown(track: dict[str, Any]) -> list[str]:
     """Table of a track as Markdown lines."""
     header = (
-        f"| agent | knows | score / {_escaped(track['unit'])} (IQM, 95 %) | mean | normalized | "
-        "P(> scripted) | success |"
+        f"| agent | knows | score / {_escaped(track['unit'])} (IQM, 95 %), "
+        f"{track['direction']} | mean | normalized | P(> scripted) | success |"
     )
     lines = [header, "|---|---|---|---|---|---|---|"]
     for r in track["rows"]:
@@ -236,7 +237,7 @@ def write_readme(directory: Path, readme: Path) -> None:
         If the file has no markers; it is left alone.
     """
     text = readme.read_text()
-    if BEGIN not in text or END not in text:
+    if END not in text.partition(BEGIN)[2]:
         raise ValueError(f"{readme} has no lines {BEGIN} and {END}")
     head, rest = text.split(BEGIN, 1)
     tail = rest.split(END, 1)[1]
@@ -246,7 +247,7 @@ def write_readme(directory: Path, readme: Path) -> None:
 def report(
     directory: Path, out: Path, progress: Callable[[int, int], None] | None = None
 ) -> list[Path]:
-    """Write the HTML page, the same tables as Markdown, and one PNG a track.
+    """Write the HTML page, its tables of scores as Markdown, and one PNG a track.
 
     Parameters
     ----------

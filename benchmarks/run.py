@@ -69,12 +69,16 @@ def read_cell(path: Path, cell: Cell) -> dict[str, Any] | None:
 
 
 def _commit() -> str:
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    """Commit of the clone that this file is part of; "unknown" outside one."""
+    root = Path(__file__).resolve().parents[1]
+    command = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    top, commit = out.splitlines()
+    # Installed into some folder of another repository, that one's commit says nothing.
+    return commit if Path(top).resolve() == root else "unknown"
 
 
 def _versions() -> dict[str, str]:

@@ -44,7 +44,7 @@ class BatchEnv(gym.vector.VectorEnv[Any, Any, Any]):
     num_envs : int
         Lanes B.
     observation_space, action_space : gymnasium.Space
-        Of one lane.
+        Of one lane. A Box of actions is [-1, 1] in every component.
     action_parameters : tuple of Parameter
         Physical meaning of every component of a Box action; error messages name them.
     split : {"train", "test", "shift"}
@@ -99,6 +99,10 @@ class BatchEnv(gym.vector.VectorEnv[Any, Any, Any]):
         if max_episode_steps is not None:
             checked_positive_int("max_episode_steps", max_episode_steps)
         self.max_episode_steps = max_episode_steps
+        if isinstance(action_space, gym.spaces.Box) and not (
+            (action_space.low == -1.0).all() and (action_space.high == 1.0).all()
+        ):
+            raise ValueError(f"action_space = {action_space} is not a Box of -1..1")
         if isinstance(autoreset_mode, AutoresetMode):
             autoreset_mode = autoreset_mode.value
         modes = tuple(mode.value for mode in AutoresetMode)
@@ -304,8 +308,8 @@ class BatchEnv(gym.vector.VectorEnv[Any, Any, Any]):
             "_is_success": present,
             "seed": seeds,
             "_seed": present,
-            "episode": episodes,
-            "_episode": present,
+            "episode_index": episodes,
+            "_episode_index": present,
             "reward_terms": reward_terms,
             "_reward_terms": present,
         }
@@ -364,7 +368,7 @@ class BatchEnv(gym.vector.VectorEnv[Any, Any, Any]):
         Raises
         ------
         ValueError
-            If the state does not fit this environment; nothing changes then.
+            If the state has other attributes or another number of lanes; nothing changes then.
         """
         mine = {name for name in vars(self) if name not in self._configuration}
         if not isinstance(state, dict) or set(state) != mine:
@@ -442,7 +446,7 @@ class SingleEnv(gym.Env[Any, Any]):
             "cost": cost,
             "is_success": success > 0.5,
             "seed": int(batch._seeds[0]),
-            "episode": int(batch._episodes[0]),
+            "episode_index": int(batch._episodes[0]),
             "reward_terms": {name: float(term[0]) for name, term in terms.items()},
         }
 

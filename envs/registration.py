@@ -252,8 +252,12 @@ TASKS: dict[str, TaskInfo] = {
 
 
 def track_of(env_id: str, kwargs: dict[str, Any]) -> Track:
-    """Return the track of a task that arguments of ``gym.make`` select; the first by default."""
+    """Return the track of a task that arguments of ``gym.make`` select; the first by default.
+
+    An argument that is not given is that of the first track.
+    """
     tracks = TASKS[env_id].tracks
+    kwargs = {**tracks[0].kwargs, **kwargs}
     for track in tracks:
         if all(kwargs.get(name) == value for name, value in track.kwargs.items()):
             return track

@@ -137,7 +137,8 @@ class IsingReversalVectorEnv(BatchEnv):
     def __init__(self, num_envs: int = 1, observation: str = "full", **kwargs: Any) -> None:
         self.observation = checked_choice("observation", observation, ("full", "clock"))
         full = observation == "full"
-        low = np.array([-1, -1, -1, 0, -1, 0] if full else [0, -1, 0], np.float32)
+        # Field and bonds together: -(10 + 2 J) / 12.5, J up to 1.3.
+        low = np.array([-1, -1.01, -1, 0, -1, 0] if full else [0, -1, 0], np.float32)
         super().__init__(
             num_envs,
             spaces.Box(low, np.ones_like(low)),
@@ -257,7 +258,7 @@ class IsingReversalEnv(SingleEnv):
     | index | quantity | unit | range |
     |---|---|---|---|
     | 0 | magnetization m | 1 | -1..1 |
-    | 1 | energy per site, field included, / 12.5 | J | -1..1 |
+    | 1 | energy per site, field included, / 12.5 | J | -1.01..1 |
     | 2 | nearest-neighbour correlation | 1 | -1..1 |
     | 3 | temperature / 12 | J/kB | 0..1 |
     | 4 | field / 10 | J | -1..1 |

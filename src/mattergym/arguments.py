@@ -27,7 +27,7 @@ LoadOption = Annotated[Path | None, typer.Option(help="File written by train.")]
 
 
 class Commands(TyperGroup):
-    """Commands whose trouble with files and memory ends in a sentence and exit code 1."""
+    """Commands whose trouble with files, memory, packages ends in a sentence and exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -35,6 +35,10 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except (OSError, MemoryError) as error:
             _stderr.print(f"Error: {error}", style="red", soft_wrap=True, markup=False)
+            raise typer.Exit(1) from error
+        except ModuleNotFoundError as error:
+            hint = "install the learners by: pip install 'mattergym[agents]'"
+            _stderr.print(f"Error: {error}; {hint}", style="red", soft_wrap=True, markup=False)
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
             _stderr.print("Interrupted; files that were finished are kept.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from mattergym.arguments import (
     Commands,
@@ -51,9 +51,15 @@ def list_tasks(
         ]
         typer.echo(json.dumps(content, indent=1))
         return
-    table = Table("id", "title", "objective", "domain", "tracks")
+    table = Table(Column("id", no_wrap=True), "title", "objective", "domain", "tracks")
     for t in TASKS.values():
-        table.add_row(t.id, t.title, t.objective, t.domain, ", ".join(x.name for x in t.tracks))
+        table.add_row(
+            t.id.removeprefix("mattergym/"),
+            t.title,
+            t.objective,
+            t.domain,
+            ", ".join(x.name for x in t.tracks),
+        )
     console.print(table)
     say(f"{len(TASKS)} tasks; `mattergym show ID` prints the manual of one")
 
@@ -95,11 +101,18 @@ def train(
     path = out or Path("runs") / f"{task.id.split('/')[-1]}.{chosen.name}.{agent}.s{seed}.agent"
     # Savers give a name without an ending one of their own.
     path = checked_file(path if path.suffix else path.with_suffix(".agent"))
+    done = 0
     with progress(f"{agent} on {task.id}") as update:
         update(0, budget)
-        learner.train(budget, training_seed(seed), update)
+
+        def count(steps_done: int, total: int, metrics: dict[str, float]) -> None:
+            nonlocal done
+            done = steps_done
+            update(steps_done, total)
+
+        learner.train(budget, training_seed(seed), count)
     learner.save(path)
-    say(f"Trained {agent} on {task.id} ({chosen.name}) for {budget:,} steps; saved to {path}")
+    say(f"Trained {agent} on {task.id} ({chosen.name}) for {done:,} steps; saved to {path}")
 
 
 @app.command()

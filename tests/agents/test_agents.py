@@ -102,3 +102,11 @@ def test_sac_starts_from_small_noise_at_a_fixed_reward_scale():
     assert (log_std + 2.0).abs().max() < 0.2
     normalizer = agent.model.get_vec_normalize_env()
     np.testing.assert_allclose(normalizer.normalize_reward(np.array([-20_000.0])), -2000.0)
+
+
+def test_stable_baselines3_learns_on_the_plain_environment():
+    from stable_baselines3 import PPO
+
+    model = PPO("MlpPolicy", gym.make("mattergym/IsingReversal-v0"), n_steps=128, batch_size=64)
+    model.learn(256)
+    assert model.ep_info_buffer[0]["l"] == 100

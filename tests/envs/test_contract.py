@@ -23,7 +23,8 @@ CASES = [
     for track in task.tracks
 ]
 every = pytest.mark.parametrize(("env_id", "kwargs"), CASES)
-INFO = {"elapsed_s", "dose", "is_success", "score", "cost", "seed", "episode", "reward_terms"}
+INFO = {"elapsed_s", "dose", "is_success", "score", "cost", "seed", "episode_index"}
+INFO |= {"reward_terms"}
 
 
 def leaves(observation):
@@ -70,9 +71,9 @@ def test_a_lane_is_the_single_environment(env_id, kwargs, lanes):
             assert equal(mine, alone)
             assert (reward[lane], terminated[lane], truncated[lane]) == tuple(result)
             assert info["score"][lane] == alone_info["score"]
-            assert info["episode"][lane] == alone_info["episode"]
+            assert info["episode_index"][lane] == alone_info["episode_index"]
             resetting[lane] = result[1] or result[2]
-    assert info["episode"].max() >= 1
+    assert info["episode_index"].max() >= 1
 
 
 @every
@@ -385,12 +386,37 @@ def test_splits_and_difficulties_share_spaces_and_differ(env_id, kwargs):
             first, _ = env.reset(seed=0)
             trace = [np.concatenate([np.ravel(x) for x in leaves(first)])]
             for action in actions:
-                trace += [np.ravel(x) for x in leaves(env.step(action)[0])]
+                observation = env.step(action)[0]
+                assert observation in env.observation_space
+                trace += [np.ravel(x) for x in leaves(observation)]
                 trace.append(env.unwrapped.ledger.table[2].copy())
             futures[value] = np.concatenate(trace)
     assert not np.array_equal(futures["train"], futures["test"])
     assert not np.array_equal(futures["train"], futures["shift"])
     assert not np.array_equal(futures["easy"], futures["hard"])
+
+
+@every
+def test_gymnasium_records_episodes(env_id, kwargs):
+    steps = TASKS[env_id].horizon
+    single = gym.wrappers.RecordEpisodeStatistics(
+        gym.make(env_id, max_episode_steps=steps, **kwargs)
+    )
+    batch = gym.wrappers.vector.RecordEpisodeStatistics(
+        gym.make_vec(env_id, num_envs=2, max_episode_steps=steps, **kwargs)
+    )
+    single.reset(seed=0)
+    batch.reset(seed=0)
+    total, ended = 0.0, False
+    for action in actions_for(env_id, kwargs, 2, steps):
+        if not ended:
+            _, reward, terminated, truncated, info = single.step(action[0])
+            total += reward
+            ended = terminated or truncated
+        *_, batch_info = batch.step(action)
+        if "episode" in batch_info and batch_info["_episode"][0] and ended:
+            assert batch_info["episode"]["r"][0] == pytest.approx(total, rel=1e-5, abs=1e-6)
+    assert info["episode"]["r"] == pytest.approx(total)
 
 
 @every

@@ -118,3 +118,11 @@ def test_error_names_the_parameter_in_units():
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"field in -10\.\.10 J; field = 14 J was asked"):
         env.step(np.array([[0.0, 1.4]], np.float32))
+
+
+def test_the_shifted_split_stays_in_the_observation_space():
+    env = gym.make_vec("mattergym/IsingReversal-v0", num_envs=16, split="shift")
+    env.reset(seed=0)
+    observation = env.step(np.full((16, 2), -1.0, np.float32))[0]
+    assert observation[:, 1].min() < -1.0
+    assert observation in env.observation_space
