@@ -88,7 +88,8 @@ class BatchVecEnv(VecEnv):
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """RGB frames of all lanes, where the batch was made with ``render_mode="rgb_array"``."""
-        return list(self.env.render() or ())
+        frames: Any = self.env.render()
+        return list(frames or ())
 
     def close(self) -> None:
         """Close the batch."""

@@ -110,3 +110,18 @@ def test_stable_baselines3_learns_on_the_plain_environment():
     model = PPO("MlpPolicy", gym.make("mattergym/IsingReversal-v0"), n_steps=128, batch_size=64)
     model.learn(256)
     assert model.ep_info_buffer[0]["l"] == 100
+
+
+def test_batch_vec_env_shows_all_lanes():
+    from mattergym.agents.sb3 import BatchVecEnv
+
+    batch = gym.make_vec(
+        "mattergym/IsingReversal-v0",
+        num_envs=2,
+        autoreset_mode="SameStep",
+        render_mode="rgb_array",
+    )
+    env = BatchVecEnv(batch)
+    env.reset()
+    assert [frame.shape[2] for frame in env.get_images()] == [3, 3]
+    assert env.render("rgb_array").ndim == 3
