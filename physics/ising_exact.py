@@ -116,7 +116,8 @@ def kaufman_log_partition(size: int, coupling: float) -> np.longdouble:
 def kaufman_energy(size: int, temperature: float) -> float:
     """Energy per site of the size x size torus in units of J, -d ln Z / dK / N (Kaufman 1949).
 
-    The derivative is a five-point difference in extended precision, good to 1e-9.
+    The derivative is a five-point difference in extended precision, good to 1e-8; within 0.01 of
+    Tc to 1e-7 at L = 32, 1e-6 at L = 64, 6e-6 at L = 128.
     """
     k, step = 1.0 / temperature, 1e-3
 

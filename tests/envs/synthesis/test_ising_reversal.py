@@ -10,9 +10,12 @@ import pytest
 
 import mattergym  # noqa: F401
 from mattergym.envs.objectives import switch_entropy
+from mattergym.envs.synthesis.ising_reversal import FIELD, TEMPERATURE, J
 from mattergym.physics import ising_exact
 from mattergym.physics import ising_observables as observables
 from mattergym.physics.ising import heat_bath_sweeps
+from mattergym.physics.ising_bits import LatticeBatch
+from mattergym.physics.ising_free_energy import log_partition_function, table
 from mattergym.physics.rng import seed_streams
 
 ID = "mattergym/IsingReversal-v0"
@@ -126,3 +129,26 @@ def test_the_shifted_split_stays_in_the_observation_space():
     observation = env.step(np.full((16, 2), -1.0, np.float32))[0]
     assert observation[:, 1].min() < -1.0
     assert observation in env.observation_space
+
+
+@pytest.mark.parametrize("split", ["train", "shift"])
+def test_a_step_is_one_heat_bath_sweep_at_its_set_points(split):
+    env = gym.make_vec("mattergym/IsingReversal-v0", num_envs=9, split=split).unwrapped
+    env.reset(seed=4)
+    generator = np.random.default_rng(0)
+    for _ in range(5):
+        t, h = generator.uniform(1.0, 6.0, 9), generator.uniform(-2.0, 2.0, 9)
+        action = env.action_of(t, h)
+        twin, streams = LatticeBatch(env.spins), env.streams.copy()
+        env.step(action)
+        t = TEMPERATURE.from_action(action[:, 0])
+        twin.sweep(t, FIELD.from_action(action[:, 1]), streams, 1, env._state[J])
+        assert np.array_equal(twin.spins, env.spins)
+        assert np.array_equal(streams, env.streams)
+    assert (split == "shift") == (np.ptp(env._state[J]) > 0.0)
+
+
+def test_the_potential_scales_with_the_coupling():
+    for t, h, j in ((0.7, 1.0, 1.2), (3.0, -0.5, 1.3), (8.0, 4.0, 1.1)):
+        one = log_partition_function(t, h, j, table())
+        assert one == pytest.approx(log_partition_function(t / j, h / j, 1.0, table()), rel=1e-9)
