@@ -38,7 +38,7 @@ def run(
     progress : callable, optional
         Called with the name of each validation that has run.
     seed : int
-        Of the samples behind the checks; another seed must pass as well.
+        Of the samples behind the checks.
 
     Returns
     -------

@@ -272,8 +272,8 @@ class IsingReversalEnv(SingleEnv):
 
     The heats telescope, so sigma is a sum over switches of the jump of E/T at fixed spins. A
     potential N ln Z(T, h), tabulated for the infinite lattice, is added to each switch; it is
-    equal at both ends and leaves the return unchanged, but turns every term into the dissipation
-    of that switch.
+    equal at both ends and leaves the return unchanged, but turns every term into nearly the
+    dissipation of that switch.
     Terms: ``dissipation`` (all switches but the last), ``final_switch``.
 
     Success and score

@@ -23,8 +23,10 @@ CASES = [
     for track in task.tracks
 ]
 every = pytest.mark.parametrize(("env_id", "kwargs"), CASES)
-INFO = {"elapsed_s", "dose", "is_success", "score", "cost", "seed", "episode_index"}
-INFO |= {"reward_terms"}
+INFO = {
+    *("elapsed_s", "dose", "is_success", "score", "cost"),
+    *("seed", "episode_index", "reward_terms"),
+}
 
 
 def leaves(observation):
