@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from mattergym.agents.base import Agent
+from mattergym.agents.base import Agent, Recipe, Shelf
 from mattergym.agents.corrector_analyst import read_ronchigrams, reading_error
 from mattergym.envs.stem.corrector import (
     COUPLING,
@@ -214,3 +214,43 @@ class ExpertCorrector(Agent):
         vector = np.einsum("bji,bj->bi", weighted, unwrapped._phases)
         change = bounded_least_squares(matrix, vector)
         return np.clip(change / MAX_CHANGE, -1.0, 1.0).astype(np.float32), None
+
+
+READY = (LowOrdersFirst, GainCorrector, KalmanCorrector, ExpertCorrector)
+SHELF: Shelf = {
+    "features": (
+        *READY,
+        Recipe(
+            "ppo",
+            3_000_000,
+            {
+                "num_envs": 128,
+                "n_steps": 40,
+                "batch_size": 1280,
+                "n_epochs": 8,
+                "learning_rate": 1e-3,
+                "gamma": 0.97,
+                "gae_lambda": 0.9,
+                "log_std_init": -1.0,
+            },
+        ),
+        Recipe(
+            "rppo",
+            1_500_000,
+            {
+                "num_envs": 128,
+                "n_steps": 40,
+                "batch_size": 1280,
+                "n_epochs": 4,
+                "learning_rate": 1e-3,
+                "gamma": 0.97,
+                "gae_lambda": 0.9,
+                "log_std_init": -1.0,
+                "policy_kwargs": {
+                    "lstm_hidden_size": 128,
+                },
+            },
+        ),
+    ),
+    "image": READY,
+}

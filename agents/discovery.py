@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from mattergym.agents.base import Agent
+from mattergym.agents.base import Agent, Shelf
 from mattergym.envs.spm.discovery import (
     AREA_SCALE,
     FIRST,
@@ -238,3 +238,21 @@ class WallProcess(GaussianProcessDiscovery):
         low, high = (end(features, axis=1, keepdims=True) for end in (np.min, np.max))
         features = (features - low) / np.maximum(high - low, 1e-9)
         return np.concatenate([features, PLACE_FEATURES[None].repeat(len(bright), axis=0)], axis=2)
+
+
+SHELF: Shelf = {
+    "features": (
+        GridDiscovery,
+        WallsFirstDiscovery,
+        OperatorDiscovery,
+        PositionProcess,
+        PatchProcess,
+        WallProcess,
+        ExpertDiscovery,
+    ),
+    "image": (
+        OperatorDiscovery,
+        PatchProcess,
+        ExpertDiscovery,
+    ),
+}

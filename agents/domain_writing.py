@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from mattergym.agents.base import Agent
+from mattergym.agents.base import Agent, Recipe, Shelf
 from mattergym.envs.objectives import intersection_over_union
 from mattergym.envs.spm.domain_writing import (
     LEVEL,
@@ -207,3 +207,50 @@ def distance_inside(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Distance in pixels of every pixel of a mask to the nearest outside, (H, W)."""
     padded = np.pad(mask, 1, mode="edge")
     return np.asarray(distance_transform_edt(padded)[1:-1, 1:-1])
+
+
+READY = (NominalWriter, OperatorWriter, GreedyWriter)
+SHELF: Shelf = {
+    "features": (
+        *READY,
+        Recipe(
+            "ppo",
+            1_500_000,
+            {
+                "num_envs": 64,
+                "n_steps": 50,
+                "batch_size": 800,
+                "n_epochs": 8,
+                "learning_rate": 1e-3,
+                "gamma": 0.9,
+                "gae_lambda": 0.9,
+                "log_std_init": -1.0,
+                "policy_kwargs": {
+                    "net_arch": [128, 128],
+                },
+            },
+        ),
+    ),
+    "image": (
+        *READY,
+        Recipe(
+            "ppo",
+            400_000,
+            {
+                "num_envs": 64,
+                "n_steps": 50,
+                "batch_size": 800,
+                "n_epochs": 4,
+                "learning_rate": 1e-3,
+                "gamma": 0.9,
+                "gae_lambda": 0.9,
+                "log_std_init": -1.0,
+                "sample_actions": True,
+                "policy_kwargs": {
+                    "net_arch": [128, 128],
+                    "features_extractor_class": "KeypointExtractor",
+                },
+            },
+        ),
+    ),
+}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mattergym.agents.base import Agent
+from mattergym.agents.base import Agent, Recipe, Shelf
 from mattergym.envs.spm import feedback as task
 from mattergym.physics import probe
 from mattergym.physics.rng import seed_streams
@@ -195,3 +195,26 @@ class ExpertFeedback(SettingsAgent):
         for lane in np.flatnonzero(start):
             state[lane] = self.optimum(int(lane))
         return self.towards(state), state
+
+
+SHELF: Shelf = {
+    "standard": (
+        FixedFeedback,
+        ScriptedFeedback,
+        ExpertFeedback,
+        Recipe(
+            "ppo",
+            2_000_000,
+            {
+                "num_envs": 128,
+                "n_steps": 60,
+                "batch_size": 1920,
+                "n_epochs": 8,
+                "learning_rate": 1e-3,
+                "gamma": 0.9,
+                "gae_lambda": 0.95,
+                "log_std_init": -1.0,
+            },
+        ),
+    ),
+}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
-from mattergym.agents.base import Agent
+from mattergym.agents.base import Agent, Recipe, Shelf
 from mattergym.envs.stem.survey import (
     BUDGET,
     CELLS,
@@ -295,3 +295,38 @@ class BayesSurvey(SurveyAgent):
         # As many chalcogen sites as metal ones.
         vacancies = there / (1.0 + self._doped)
         return best_value(vacancies, there - vacancies, dose, left, self._material)
+
+
+READY = (
+    RasterSurvey,
+    SurveyThenRevisit,
+    HalfSurveyThenRevisit,
+    AdaptiveClusterSurvey,
+    BayesSurvey,
+    DensitySurvey,
+    ClairvoyantSurvey,
+)
+SHELF: Shelf = {
+    "clusters": (
+        *READY,
+        Recipe(
+            "ppo",
+            3_000_000,
+            {
+                "num_envs": 128,
+                "n_steps": 64,
+                "batch_size": 2048,
+                "n_epochs": 4,
+                "learning_rate": 5e-4,
+                "gamma": 0.99,
+                "gae_lambda": 0.95,
+                "ent_coef": 2e-3,
+                "policy_kwargs": {
+                    "net_arch": [256, 256],
+                },
+            },
+        ),
+    ),
+    "uniform": READY,
+    "image": (RasterSurvey, HalfSurveyThenRevisit, BayesSurvey, ClairvoyantSurvey),
+}

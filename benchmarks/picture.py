@@ -21,12 +21,14 @@ def draw_reversal(path: Path, seed: int = 0) -> None:
     env: Any = gym.make_vec("mattergym/IsingReversal-v0", num_envs=1, observation="clock")
     agent = make_agent("expert", env)
     observation, _ = env.reset(seed=seed)
-    lattices, points = [env.unwrapped.spins[0]], [(0.7, -1.0)]
+    task = env.unwrapped.task
+    lattices, points = [task.spins(env.unwrapped.state)[0]], [(0.7, -1.0)]
     for _ in range(100):
         action, _ = agent.predict(observation)
         observation, *_, info = env.step(action)
-        lattices.append(env.unwrapped.spins[0] if info["episode_index"][0] == 0 else lattices[-1])
-        points.append((float(observation[0, 0]) * 12, float(observation[0, 1]) * 10))
+        now = task.spins(env.unwrapped.state)[0]
+        lattices.append(now if info["episode_index"][0] == 0 else lattices[-1])
+        points.append(tuple(task.read(observation, n)[0] for n in ("temperature", "field")))
     shown = np.array([0, 20, 40, 50, 60, 100])
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     grid = figure.add_gridspec(2, 6, height_ratios=[1, 1.5])

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gymnasium.envs.registration import load_env_creator
 
 from mattergym.benchmarks.figures import episode_frames, film, score_figure
 from mattergym.benchmarks.run import FORMAT, read_cell
@@ -21,7 +20,7 @@ from mattergym.benchmarks.statistics import (
     stratified_bootstrap,
 )
 from mattergym.benchmarks.sweep import Cell
-from mattergym.envs import TASKS, TaskInfo, Track
+from mattergym.envs import TASKS, Card, Track
 
 ORDER = {"observation": 0, "model": 1, "hidden": 2}
 FIXED = ("random", "scripted", "expert")
@@ -98,7 +97,7 @@ def _rows(agents: dict[str, list[dict[str, Any]]], direction: str) -> list[dict[
 
 
 def _films(
-    directory: Path, task: TaskInfo, track: Track, agents: dict[str, list[dict[str, Any]]]
+    directory: Path, task: Card, track: Track, agents: dict[str, list[dict[str, Any]]]
 ) -> list[dict[str, str]]:
     """Films of all agents that need no training or whose training is in the directory."""
     films = []
@@ -144,7 +143,6 @@ def summarize(directory: Path) -> list[dict[str, Any]]:
     results = load_results(directory)
     tasks = []
     for task in TASKS.values():
-        batch: Any = load_env_creator(task.vector_entry_point)
         tracks = []
         for track in task.tracks:
             agents = results.get((task.id, track.name))
@@ -153,9 +151,9 @@ def summarize(directory: Path) -> list[dict[str, Any]]:
             tracks.append(
                 {
                     "track": track,
-                    "unit": batch.score_unit,
-                    "direction": batch.score_direction,
-                    "rows": _rows(agents, batch.score_direction),
+                    "unit": task.unit,
+                    "direction": task.direction,
+                    "rows": _rows(agents, task.direction),
                     "agents": agents,
                 }
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mattergym.agents.hyperparameters import TABLE, hyperparameters
+from mattergym.agents import shelf
 from mattergym.envs import TASKS
 
 
@@ -32,8 +32,6 @@ class Cell:
         return asdict(self)
 
 
-# What learns, and so takes steps and seeds: whatever has hyper-parameters.
-LEARNERS = frozenset(agent for _, _, agent in TABLE)
 REVERSAL = "mattergym/IsingReversal-v0"
 
 
@@ -49,7 +47,7 @@ class Suite:
         Training seeds of an agent that learns.
     steps : dict or None
         Training steps by (task, track, agent), and what is not named is not trained; None trains
-        every learner with its budget of the hyper-parameter table.
+        every learner with its budget on the shelf.
     """
 
     share: float
@@ -89,12 +87,12 @@ def cells(
             continue
         episodes = round(plan.share * task.episodes)
         for track in task.tracks:
-            for agent in track.agents:
-                if agent not in LEARNERS:
+            for agent, recipe in shelf(task.id, track.name).items():
+                if not recipe.steps:  # does not learn
                     found.append(Cell(task.id, track.name, agent, seed, 0, episodes))
                     continue
                 if plan.steps is None:
-                    steps = hyperparameters(task.id, track.name, agent)["steps"]
+                    steps = recipe.steps
                 else:
                     steps = plan.steps.get((task.id, track.name, agent), 0)
                 for s in range(seed, seed + repeats if steps else seed):

@@ -11,7 +11,7 @@ from numba import njit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mattergym.envs.base import BatchEnv
+    from mattergym.envs.old_base import BatchEnv
 
 # Rounding past a bound of a Box that is accepted, e.g. from tanh or a float64 policy.
 ROUNDING = 1e-6

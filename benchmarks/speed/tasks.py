@@ -6,32 +6,17 @@ import gymnasium as gym
 
 from mattergym.benchmarks.speed import Section
 from mattergym.benchmarks.speed.environments import stepper
-from mattergym.envs import TASKS, TaskInfo, Track
+from mattergym.envs import TASKS, Track
 
 LANES = 64
 # Steps a second that every task should reach alone; where pictures are observed, fewer.
 SINGLE, SINGLE_IMAGE = 2000.0, 500.0
-# Steps a second of a batch of 64, where a task has been promised to reach them.
-BATCHED = {
-    ("STEMCorrector-v0", "image"): 3000.0,
-    ("STEMSurvey-v0", "clusters"): 5000.0,
-    ("STEMSurvey-v0", "uniform"): 5000.0,
-    ("STEMSurvey-v0", "image"): 5000.0,
-    ("STEMAtomWalk-v0", "features"): 100_000.0,
-    ("STEMAtomWalk-v0", "image"): 5000.0,
-    ("SPMFeedback-v0", "standard"): 5000.0,
-    ("SPMDiscovery-v0", "features"): 1000.0,
-    ("SPMDiscovery-v0", "image"): 1000.0,
-    ("SPMDomainWriting-v0", "features"): 1000.0,
-    ("SPMDomainWriting-v0", "image"): 1000.0,
-}
 
 
-def floors(task: TaskInfo, track: Track) -> tuple[float, float | None]:
+def floors(track: Track) -> tuple[float, float | None]:
     """Return steps a second to reach, single and batched; None where none was promised."""
     image = track.kwargs.get("observation") == "image"
-    name = task.id.split("/")[-1], track.name
-    return SINGLE_IMAGE if image else SINGLE, BATCHED.get(name)
+    return SINGLE_IMAGE if image else SINGLE, track.steps_per_second
 
 
 def section() -> Section:
@@ -45,7 +30,7 @@ def section() -> Section:
             contestants[batch] = stepper(
                 gym.make_vec(task.id, num_envs=LANES, **track.kwargs), task.horizon
             )
-            floor, floor_batched = floors(task, track)
+            floor, floor_batched = floors(track)
             wanted[single] = floor
             if floor_batched is not None:
                 wanted[batch] = floor_batched

@@ -8,9 +8,9 @@ import numpy as np
 from gymnasium import spaces
 from numba import njit
 
-from mattergym.envs.base import BatchEnv, SingleEnv
-from mattergym.envs.instruments import Parameter
 from mattergym.envs.objectives import intersection_over_union
+from mattergym.envs.old_base import BatchEnv, SingleEnv
+from mattergym.envs.old_instruments import Parameter
 from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
 from mattergym.envs.spm.instrument import ScanningProbe
 from mattergym.envs.validation import checked_choice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mattergym.envs.instruments import Instruction, Instrument, Parameter
+from mattergym.envs.old_instruments import Instruction, Instrument, Parameter
 
 DURATION = Parameter("duration", 1e-4, 10.0, "s")
 RATE = Parameter("rate", 0.5, 8.0, "Hz")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from gymnasium import spaces
 
-from mattergym.envs.base import SPLITS, BatchEnv, SingleEnv
-from mattergym.envs.instruments import Parameter
+from mattergym.envs.old_base import SPLITS, BatchEnv, SingleEnv
+from mattergym.envs.old_instruments import Parameter
 from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
 from mattergym.envs.stem.instrument import Stem
 from mattergym.envs.validation import checked_choice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mattergym.envs.instruments import Instruction, Instrument, Parameter
+from mattergym.envs.old_instruments import Instruction, Instrument, Parameter
 
 ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact (SI)
 FIELD_OF_VIEW = Parameter("field_of_view", 0.5, 200.0, "nm")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from gymnasium import spaces
 
-from mattergym.envs.base import BatchEnv, SingleEnv
 from mattergym.envs.objectives import dose_efficiency
+from mattergym.envs.old_base import BatchEnv, SingleEnv
 from mattergym.envs.stem.instrument import Stem
 from mattergym.envs.validation import checked_choice
 from mattergym.physics import survey

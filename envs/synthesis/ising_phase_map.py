@@ -8,9 +8,9 @@ import numpy as np
 from gymnasium import spaces
 from numba import njit
 
-from mattergym.envs.base import BatchEnv, SingleEnv
-from mattergym.envs.instruments import Furnace, Parameter
 from mattergym.envs.objectives import improvement
+from mattergym.envs.old_base import BatchEnv, SingleEnv
+from mattergym.envs.old_instruments import Furnace, Parameter
 from mattergym.envs.synthesis.phase_boundary import reconstruct_boundary
 from mattergym.physics.ising_library import draw_libraries, measure_ordered
 

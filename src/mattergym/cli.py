@@ -38,6 +38,8 @@ def list_tasks(
     from mattergym.envs import TASKS
 
     if as_json:
+        from mattergym.agents import shelf
+
         content = [
             {
                 "id": t.id,
@@ -45,7 +47,7 @@ def list_tasks(
                 "objective": t.objective,
                 "domain": t.domain,
                 "horizon": t.horizon,
-                "tracks": {track.name: list(track.agents) for track in t.tracks},
+                "tracks": {track.name: list(shelf(t.id, track.name)) for track in t.tracks},
             }
             for t in TASKS.values()
         ]
@@ -67,12 +69,10 @@ def list_tasks(
 @app.command()
 def show(task_id: TaskId) -> None:
     """Print the manual of a task."""
-    import inspect
-
     import gymnasium as gym
 
-    task = task_of(task_id)
-    typer.echo(inspect.getdoc(type(gym.make(task.id).unwrapped)))
+    env: Any = gym.make(task_of(task_id).id).unwrapped
+    typer.echo(env.manual)
 
 
 @app.command()
@@ -89,7 +89,7 @@ def train(
     ] = None,
 ) -> None:
     """Train an agent from scratch and save it."""
-    from mattergym.agents.hyperparameters import hyperparameters
+    from mattergym.agents import recipe
     from mattergym.benchmarks.evaluate import training_seed
 
     task = task_of(task_id)
@@ -97,7 +97,7 @@ def train(
     learner = agent_of(task, chosen, agent)
     if not learner.trainable:
         raise typer.BadParameter(f"agent {agent!r} does not learn")
-    budget = steps or hyperparameters(task.id, chosen.name, agent)["steps"]
+    budget = steps or recipe(task.id, chosen.name, agent).steps
     path = out or Path("runs") / f"{task.id.split('/')[-1]}.{chosen.name}.{agent}.s{seed}.agent"
     # Savers give a name without an ending one of their own.
     path = checked_file(path if path.suffix else path.with_suffix(".agent"))

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 import mattergym  # noqa: F401
-from mattergym.agents import make_agent
+from mattergym.agents import make_agent, shelf
 from mattergym.envs import TASKS
 
 READY = [
     pytest.param(task.id, track.kwargs, name, id=f"{task.id.split('/')[-1]}-{track.name}-{name}")
     for task in TASKS.values()
     for track in task.tracks
-    for name in track.agents
-    if name not in ("ppo", "rppo", "sac")
+    for name, recipe in shelf(task.id, track.name).items()
+    if not isinstance(recipe.agent, str)
 ]
 
 

@@ -61,7 +61,7 @@ def test_hold_keeps_the_energy_and_the_statistics():
     scale, temperature = np.full(5, 2.0), np.linspace(0.5, 8.0, 5)
     statistics = np.empty((3, 5))
     twin = [a.copy() for a in (spins, streams, energy, best)]
-    hold(spins, right, down, scale, temperature, streams, 20, energy, best, statistics)
+    hold(spins, right, down, scale, temperature, streams, 20, energy, best, *statistics)
     assert [bond_energy(spins[b], right[b], down[b]) for b in range(5)] == energy.tolist()
     assert (best == ground).all()
     assert (np.diff(statistics[2]) > 0).all()  # hotter glasses accept more
@@ -69,7 +69,7 @@ def test_hold_keeps_the_energy_and_the_statistics():
     trace = []
     for _ in range(20):
         one = np.empty((3, 5))
-        hold(s, right, down, scale, temperature, x, 1, e, low, one)
+        hold(s, right, down, scale, temperature, x, 1, e, low, *one)
         trace.append(e.copy())
     assert np.array_equal(s, spins)
     np.testing.assert_allclose(np.mean(trace, axis=0), statistics[0], rtol=1e-12)
@@ -90,7 +90,9 @@ def parallel_tempering(sweeps, size=12, glasses_=4, replicas=16):
     statistics = np.empty((3, lanes))
     rng = np.random.default_rng(0)
     for turn in range(sweeps // 10):
-        hold(spins, right, down, np.ones(lanes), temperature, streams, 10, energy, best, statistics)
+        hold(
+            spins, right, down, np.ones(lanes), temperature, streams, 10, energy, best, *statistics
+        )
         order = np.argsort(temperature.reshape(glasses_, replicas), axis=1)
         order += replicas * np.arange(glasses_)[:, None]
         cold, hot = order[:, turn % 2 : -1 : 2], order[:, turn % 2 + 1 :: 2]

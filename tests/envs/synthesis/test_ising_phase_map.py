@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mattergym  # noqa: F401
-from mattergym.agents.phase_map import best_knots
+from mattergym.agents.ising_phase_map import best_knots
 from mattergym.benchmarks.evaluate import evaluate
 from mattergym.envs.synthesis.ising_phase_map import CELLS, TEMPERATURES, record, write_maps
 

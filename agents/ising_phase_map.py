@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mattergym.agents.base import Agent
+from mattergym.agents.base import Agent, Recipe, Shelf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -217,3 +217,35 @@ def best_knots(
     for k in range(count - 1, 0, -1):
         knots[:, k - 1] = came_from[k, np.arange(lanes), knots[:, k]]
     return knots
+
+
+SHELF: Shelf = {
+    "standard": (
+        RasterPhaseMap,
+        BisectionPhaseMap,
+        ExpertPhaseMap,
+        Recipe(
+            "ppo",
+            400_000,
+            {
+                "num_envs": 64,
+                "n_steps": 64,
+                "batch_size": 1024,
+                "n_epochs": 4,
+                "learning_rate": 1e-3,
+                "gamma": 0.995,
+                "gae_lambda": 0.95,
+                "ent_coef": 0.003,
+                "policy_kwargs": {
+                    "net_arch": [128],
+                    "features_extractor_class": "MapExtractor",
+                    "features_extractor_kwargs": {
+                        "maps": 5,
+                        "rows": 24,
+                        "columns": 24,
+                    },
+                },
+            },
+        ),
+    ),
+}
