@@ -7,31 +7,30 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mattergym.agents.base import Agent, Recipe, Shelf
+from mattergym.envs.synthesis.ising_phase_map import GRID, SWEEPS, TEMPERATURES
+from mattergym.envs.synthesis.phase_boundary import CRITICAL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COMPOSITIONS, ROWS = 24, 24
-TEMPERATURES = np.linspace(0.8, 4.0, ROWS)
-CELLS = COMPOSITIONS * ROWS
-# |m| at the critical temperature of the furnace's lattices, as the task's manual has it.
-CRITICAL = 0.66
-SWEEPS_SCALE = np.log1p(12_000.0)
-SHORT, MEDIUM, LONG = 0, 1, 2
+COLUMNS, ROWS = GRID
+# Indices of the fidelities.
+SHORT, MEDIUM, LONG = range(len(SWEEPS))
 
 
-def measured_cells(observation: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Cells that have a measurement, (B, 24, 24) by composition and temperature."""
-    return (observation[:, 3 * CELLS : 4 * CELLS] == 1.0).reshape(-1, COMPOSITIONS, ROWS)
+class PhaseMapAgent(Agent):
+    """Reads the map, and measures cells."""
+
+    def measured(self, observation: Any) -> NDArray[np.bool_]:
+        """Cells that have a measurement, (B, 24, 24) by composition and temperature."""
+        return self.read(observation, "visited") == 1.0
+
+    def measure(self, cells: NDArray[np.intp], fidelity: Any) -> NDArray[np.int64]:
+        """Make actions of cells, composition and row (B, 2), and fidelities, (B,) or one."""
+        return self.action(composition=cells[:, 0], temperature=cells[:, 1], sweeps=fidelity)
 
 
-def measured_sweeps(observation: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sweeps behind what every cell shows, (B, 24, 24)."""
-    scaled = observation[:, 4 * CELLS : 5 * CELLS].reshape(-1, COMPOSITIONS, ROWS)
-    return np.expm1(SWEEPS_SCALE * scaled)
-
-
-class PlanAgent(Agent):
+class PlanAgent(PhaseMapAgent):
     """Works through a list of cells, each measured once."""
 
     fidelity: int = SHORT
@@ -40,6 +39,15 @@ class PlanAgent(Agent):
         """Return compositions and rows in their order, (B, n, 2)."""
         raise NotImplementedError
 
+    def next_cells(self, observation: Any) -> NDArray[np.intp]:
+        """Return the first cell of the list that has no measurement yet, (B, 2)."""
+        measured = self.measured(observation)
+        lanes = np.arange(len(measured))
+        plan = self.plan(len(lanes))
+        done = measured[lanes[:, None], plan[..., 0], plan[..., 1]]
+        cells: NDArray[np.intp] = plan[lanes, np.argmin(done, axis=1)]
+        return cells
+
     def predict(
         self,
         observation: Any,
@@ -47,12 +55,8 @@ class PlanAgent(Agent):
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
-        """Measure the first cell of the list that has no measurement yet."""
-        lanes = np.arange(len(observation))
-        plan = self.plan(len(lanes))
-        done = measured_cells(observation)[lanes[:, None], plan[..., 0], plan[..., 1]]
-        cell = plan[lanes, np.argmin(done, axis=1)]
-        return np.column_stack([cell, np.full(len(lanes), self.fidelity)]), None
+        """Measure the next cell."""
+        return self.measure(self.next_cells(observation), self.fidelity), None
 
 
 class RasterPhaseMap(PlanAgent):
@@ -73,7 +77,7 @@ class RasterPhaseMap(PlanAgent):
         return np.broadcast_to(np.array(cells), (lanes, len(cells), 2))
 
 
-class BisectionPhaseMap(Agent):
+class BisectionPhaseMap(PhaseMapAgent):
     """What a person does: bracket the boundary at every third composition and bisect.
 
     A composition starts at the temperature where its neighbour changed; it is done when two
@@ -81,7 +85,7 @@ class BisectionPhaseMap(Agent):
     """
 
     name = "scripted"
-    columns = np.arange(1, COMPOSITIONS, 3)
+    columns = np.arange(1, COLUMNS, 3)
     first_row, stride = 11, 1
     fidelity, confirmation, enough = MEDIUM, MEDIUM, 70.0
 
@@ -93,14 +97,14 @@ class BisectionPhaseMap(Agent):
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
         """Choose each lane's next cell."""
-        measured = measured_cells(observation)
-        magnetization = observation[:, :CELLS].reshape(measured.shape)
-        sweeps = measured_sweeps(observation) * measured
-        cells = [self.next_cell(*maps) for maps in zip(sweeps, magnetization, strict=True)]
-        return np.array(cells), None
+        magnetization = self.read(observation, "magnetization")
+        sweeps = np.expm1(self.read(observation, "fidelity")) * self.measured(observation)
+        chosen = [self.next_cell(*maps) for maps in zip(sweeps, magnetization, strict=True)]
+        actions = np.array(chosen)
+        return self.measure(actions[:, :2], actions[:, 2]), None
 
     def next_cell(
-        self, sweeps: NDArray[np.float32], magnetization: NDArray[np.float32]
+        self, sweeps: NDArray[np.float64], magnetization: NDArray[np.float32]
     ) -> tuple[int, int, int]:
         """Composition, row and fidelity from one lane's maps (24, 24); 0 sweeps: not measured."""
         start = self.first_row
@@ -145,38 +149,28 @@ class ExpertPhaseMap(PlanAgent):
 
     def expected_error(self) -> NDArray[np.float64]:
         """Error of Tc to expect from one long measurement in each cell, (B, 24, 24)."""
-        unwrapped: Any = self.env.unwrapped
-        return np.interp(
-            TEMPERATURES / unwrapped.boundary[..., None] - 1.0, self.distance, self.error
-        )
+        relative = TEMPERATURES / self.bench.state.boundary[..., None] - 1.0
+        return np.interp(relative, self.distance, self.error)
 
     def plan(self, lanes: int) -> NDArray[np.intp]:
         """Return the best row of each chosen composition."""
-        unwrapped: Any = self.env.unwrapped
         expected = self.expected_error()
-        weight = COMPOSITIONS / self.count  # compositions that hang on a measured one
-        columns = best_knots(unwrapped.boundary, weight * expected.min(axis=2), self.count)
+        weight = COLUMNS / self.count  # compositions that hang on a measured one
+        columns = best_knots(self.bench.state.boundary, weight * expected.min(axis=2), self.count)
         rows = np.take_along_axis(expected.argmin(axis=2), columns, axis=1)
         return np.stack([columns, rows], axis=-1)
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
-    ) -> tuple[NDArray[Any], Any]:
+    def next_cells(self, observation: Any) -> NDArray[np.intp]:
         """Follow the plan, then spend what is left where the estimate is worst."""
-        action, state = super().predict(observation, state, episode_start, deterministic)
-        lanes = np.arange(len(observation))
-        measured = measured_cells(observation)
-        complete = measured[lanes, action[:, 0], action[:, 1]]
-        unwrapped: Any = self.env.unwrapped
-        worst = np.abs(unwrapped.estimate - unwrapped.boundary).argmax(axis=1)
+        cells = super().next_cells(observation)
+        measured = self.measured(observation)
+        lanes = np.arange(len(cells))
+        complete = measured[lanes, cells[:, 0], cells[:, 1]]
+        hidden = self.bench.state
+        worst = np.abs(hidden.estimate - hidden.boundary).argmax(axis=1)
         expected = np.where(measured, np.inf, self.expected_error())[lanes, worst]
         repair = np.column_stack([worst, expected.argmin(axis=1)])
-        action[:, :2] = np.where(complete[:, None], repair, action[:, :2])
-        return action, state
+        return np.where(complete[:, None], repair, cells)
 
 
 def best_knots(
@@ -241,8 +235,8 @@ SHELF: Shelf = {
                     "features_extractor_class": "MapExtractor",
                     "features_extractor_kwargs": {
                         "maps": 5,
-                        "rows": 24,
-                        "columns": 24,
+                        "rows": COLUMNS,
+                        "columns": ROWS,
                     },
                 },
             },

@@ -34,9 +34,8 @@ def test_a_new_sample_a_ramp_and_sweeps_are_charged():
     expected = [300 + 600 * STEP + 30, 30, 180 * STEP + 120, 300 + 400]
     np.testing.assert_allclose(np.diff(spent, prepend=0), expected)
     assert env.program() == [
-        "new_sample composition=0.2173913",
-        "set_temperature temperature=1.773913 J/kB",
-        "hold sweeps=100",
+        "new_sample composition=0.2174",
+        "set_temperature temperature=1.7739 J/kB",
         "measure sweeps=300",
     ]
 
@@ -48,11 +47,15 @@ def test_an_action_beyond_the_budget_ends_the_episode_without_a_measurement():
         assert not terminated[0]
     before, score = info["elapsed_s"][0], info["score"][0]
     assert before == 7700
+    state = env.get_state()["state"]
     _, reward, terminated, _, info = play(env, (12, 0, 1))
     assert terminated[0]
     assert (reward[0], info["elapsed_s"][0], info["score"][0]) == (0.0, before, score)
-    assert env._sweeps[0].sum() == 11 * 300
-    assert env.program() == ["hold sweeps=0"]
+    assert env.state.sweeps[0].sum() == 11 * 300
+    assert env.state.refused[0] and not state.refused[0]
+    np.testing.assert_equal(env.state._replace(refused=state.refused)._asdict(), state._asdict())
+    # The sample of before is still in the furnace.
+    assert env.display["composition"][0] == 10
 
 
 def test_the_episode_ends_when_nothing_is_affordable():
@@ -68,31 +71,36 @@ def test_the_episode_ends_when_nothing_is_affordable():
 
 def test_rewards_telescope_to_the_drop_of_the_misclassified_area():
     env = make(8)
-    first = env.ledger.table[2].copy()
-    middle = 100 * np.abs(env.boundary - 2.4).mean(axis=1) / 3.2
+    first = env.standing.score.copy()
+    middle = 100 * np.abs(env.state.boundary - 2.4).mean(axis=1) / 3.2
     np.testing.assert_allclose(first, middle)
     rng = np.random.default_rng(0)
     total = np.zeros(8)
     for _ in range(6):
         _, reward, _, _, info = env.step(rng.integers(0, [24, 24, 3], (8, 3)))
         total += reward
-    wrong = 100 * np.abs(env.estimate - env.boundary).mean(axis=1) / 3.2
+    wrong = 100 * np.abs(env.state.estimate - env.state.boundary).mean(axis=1) / 3.2
     np.testing.assert_allclose(info["score"], wrong)
     np.testing.assert_allclose(total, first - wrong, atol=1e-12)
 
 
 def test_maps_show_the_nearest_measurement_and_average_repeats():
     env = make()
-    a = play(env, (2, 3, 0))[0][0]
-    maps = a[: 5 * CELLS].reshape(5, 24, 24)
-    assert np.ptp(maps[0]) == 0  # one measurement: it is nearest everywhere
+    read = env.task.read
+    first = play(env, (2, 3, 0))[0]
+    alone = read(first, "magnetization")[0]
+    assert np.ptp(alone) == 0  # one measurement: it is nearest everywhere
     i, j = np.indices((24, 24))
-    np.testing.assert_allclose(maps[3], 1 / (1 + np.hypot(i - 2, j - 3)), rtol=1e-6)
-    b = play(env, (20, 20, 1))[0][0][: 5 * CELLS].reshape(5, 24, 24)
-    assert (b[0][:8, :8] == maps[0, 0, 0]).all()
-    assert (b[0][16:, 16:] == b[0, 20, 20]).all()
-    assert b[0, 20, 20] != maps[0, 0, 0]
-    np.testing.assert_allclose(b[4, 20, 20], np.log1p(80) / np.log1p(12_000), rtol=1e-6)
+    expected = 1 / (1 + np.hypot(i - 2, j - 3))
+    np.testing.assert_allclose(read(first, "visited")[0], expected, rtol=1e-6)
+    second = play(env, (20, 20, 1))[0]
+    both = read(second, "magnetization")[0]
+    assert (both[:8, :8] == alone[0, 0]).all()
+    assert (both[16:, 16:] == both[20, 20]).all()
+    assert both[20, 20] != alone[0, 0]
+    np.testing.assert_allclose(read(second, "fidelity")[0, 20, 20], np.log1p(80), rtol=1e-6)
+    observed = second[0, env.task.panel.at["fidelity"]].reshape(24, 24)[20, 20]
+    np.testing.assert_allclose(observed, np.log1p(80) / np.log1p(12_000), rtol=1e-6)
 
 
 @pytest.mark.parametrize("add", [record, record.py_func], ids=["compiled", "python"])
@@ -108,7 +116,7 @@ def test_repeated_cells_are_averaged_by_sweeps(add):
     # Without a measured sweep nothing is recorded.
     assert not maps[1].any()
     assert (nearest[1] == -1).all()
-    out = np.empty((2, 5 * CELLS), np.float32)
+    out = np.empty((5, 2, CELLS), np.float32)
     plain = out.copy()
     write_maps(maps, sweeps, nearest, out)
     write_maps.py_func(maps, sweeps, nearest, plain)
@@ -118,21 +126,21 @@ def test_repeated_cells_are_averaged_by_sweeps(add):
 def test_a_cold_sample_is_ordered_and_a_hot_one_is_not():
     env = make(16)
     observation, *_ = play(env, (6, 0, 2))
-    assert (observation[:, 6 * 24] > 0.9).all()
+    assert (env.task.read(observation, "magnetization")[:, 6, 0] > 0.9).all()
     observation, *_ = play(env, (6, 23, 2))
-    assert (observation[:, 6 * 24 + 23] < 0.5).all()
+    assert (env.task.read(observation, "magnetization")[:, 6, 23] < 0.5).all()
 
 
 def test_shifted_lines_are_rougher():
     roughness = {}
     for split in ("test", "shift"):
-        line = make(200, split=split).boundary
+        line = make(200, split=split).state.boundary
         roughness[split] = np.abs(np.diff(line, 2, axis=1)).mean()
     assert roughness["shift"] > 2 * roughness["test"]
 
 
 def test_difficulty_is_the_budget():
-    budgets = [make(difficulty=name).budget for name in ("easy", "standard", "hard")]
+    budgets = [make(difficulty=name).task.budget for name in ("easy", "standard", "hard")]
     assert budgets == [12_000, 8_000, 5_000]
 
 
