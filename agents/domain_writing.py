@@ -13,22 +13,21 @@ from scipy.ndimage import distance_transform_edt
 from mattergym.agents.base import Agent, Recipe, Shelf
 from mattergym.envs.objectives import intersection_over_union
 from mattergym.envs.spm.domain_writing import (
+    BLOCKS,
+    DURATIONS,
     LEVEL,
-    LOG_DURATION,
     OFFSET,
     PIXEL_NM,
-    REGIONS,
     VOLTAGE,
-    X,
-    Y,
     analyse,
 )
 from mattergym.physics import domain_writing as writing
 from mattergym.physics.domain_writing import SIZE
 from mattergym.physics.rng import seed_streams
 
-VOLTS = np.array([3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
-LOG_SECONDS = np.linspace(-4.0, 0.0, 9)
+# Pulses of which the radius is tabulated.
+VOLTS = np.linspace(3.0, VOLTAGE, 7)
+SECONDS = 10.0 ** np.linspace(*np.log10(DURATIONS), 9)
 
 
 @cache
@@ -40,9 +39,9 @@ def radius_law() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     radii : ndarray of float64, shape (N,)
         Ascending.
     pulses : ndarray of float64, shape (N, 2)
-        Voltage in V and logarithm of the duration in s.
+        Voltage in V and duration in s.
     """
-    volts, logs = (grid.ravel() for grid in np.meshgrid(VOLTS, LOG_SECONDS, indexing="ij"))
+    volts, seconds = (grid.ravel() for grid in np.meshgrid(VOLTS, SECONDS, indexing="ij"))
     lanes = len(volts)
     film = np.full((lanes, SIZE, SIZE), -1.0, np.float32)
     middle = np.full((lanes, 2), SIZE / 2 - 0.5)
@@ -53,50 +52,50 @@ def radius_law() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         np.zeros_like(film),
         middle,
         volts,
-        10.0**logs,
+        seconds,
         np.ones(lanes),
         seed_streams(np.zeros(lanes, np.uint64), np.zeros(lanes, np.uint64), 0),
     )
     radii = np.sqrt((film > 0.0).sum(axis=(1, 2)) / np.pi)
     order = np.argsort(radii, kind="stable")
-    return radii[order], np.stack([volts, logs], axis=1)[order]
+    return radii[order], np.stack([volts, seconds], axis=1)[order]
 
 
-def regions(observation: Any) -> NDArray[np.float64]:
-    """Largest discs of missing and excess domain, x, y, radius in pixels each, (B, 6)."""
-    if not isinstance(observation, dict):
-        return SIZE * observation[:, :REGIONS].astype(np.float64)
-    image = (observation["pfm"][:, 0].astype(np.float32) - OFFSET) / LEVEL
-    out = np.empty((len(image), REGIONS + 128))
-    smooth, mask = np.empty((SIZE, SIZE)), np.empty((SIZE, SIZE), np.bool_)
-    work = np.empty((SIZE + 4, SIZE + 4))
-    signed = observation["pfm"][:, 1].astype(np.float32) - 127.5
-    analyse(image, signed > 0.0, signed, smooth, mask, work, out)
-    return out[:, :REGIONS]
+class Writer(Agent):
+    """Places pulses by pixels of the film."""
+
+    def pulse(self, x: Any, y: Any, volts: Any, seconds: Any) -> NDArray[Any]:
+        """Make actions of places in pixels, voltages in V and durations in s, (B,) each."""
+        return self.action(x=PIXEL_NM * x, y=PIXEL_NM * y, voltage=volts, duration=seconds)
 
 
-def to_action(x: Any, y: Any, volts: Any, logs: Any) -> NDArray[np.float32]:
-    """Make actions of places in pixels, volts and log durations, (B,) each."""
-    columns = (
-        X.to_action(PIXEL_NM * x),
-        Y.to_action(PIXEL_NM * y),
-        VOLTAGE.to_action(volts),
-        LOG_DURATION.to_action(logs),
-    )
-    return np.clip(np.stack(columns, axis=1), -1.0, 1.0)
-
-
-class NominalWriter(Agent):
+class NominalWriter(Writer):
     """What an operator does: a pulse into the largest gap, its radius by the nominal law.
 
     Where more is too much than missing, a negative pulse takes it away. Regions smaller than
-    ``smallest`` pixels are left alone, for they are noise; then the shortest, weakest pulse is
-    applied outside the pattern, which changes nothing.
+    ``smallest`` pixels are left alone, for they are noise: then the shortest pulse of no voltage is
+    applied, which changes nothing.
     """
 
     name = "nominal"
     factor: ClassVar[float] = 1.0
     smallest: ClassVar[float] = 1.0
+
+    def regions(self, observation: Any) -> NDArray[np.float64]:
+        """Largest discs of missing and of excess domain: x, y, radius in pixels, (B, 2, 3).
+
+        Pictures are read by the analyst that makes the features.
+        """
+        if not isinstance(observation, dict):
+            found = [self.read(observation, name) for name in ("missing", "excess")]
+            return np.stack(found, axis=1)
+        levels, pattern = self.read(observation, "pfm").swapaxes(0, 1).astype(np.float32)
+        # A level holds distances up to the next.
+        distance = pattern - np.float32(OFFSET - 0.5)
+        discs = np.empty((len(levels), 2, 3))
+        blocks = np.empty((len(levels), 2, BLOCKS, BLOCKS))
+        analyse((levels - np.float32(OFFSET)) / LEVEL, distance > 0.0, distance, discs, blocks)
+        return discs
 
     def predict(
         self,
@@ -106,17 +105,15 @@ class NominalWriter(Agent):
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
         """Write or erase the largest wrong disc."""
-        found = regions(observation)
-        missing, excess = found[:, :3], found[:, 3:]
+        missing, excess = self.regions(observation).swapaxes(0, 1)
         erase = excess[:, 2] > missing[:, 2]
         x, y, radius = np.where(erase[:, None], excess, missing).T
         radii, pulses = radius_law()
         best = np.abs(radii - self.factor * radius[:, None]).argmin(axis=1)
-        volts = np.where(erase, -1.0, 1.0) * pulses[best, 0]
-        logs = pulses[best, 1]
+        volts, seconds = pulses[best].T
         idle = radius < self.smallest
-        volts, logs = np.where(idle, 0.0, volts), np.where(idle, -4.0, logs)
-        return to_action(x, y, volts, logs), state
+        volts = np.where(idle, 0.0, np.where(erase, -volts, volts))
+        return self.pulse(x, y, volts, np.where(idle, DURATIONS[0], seconds)), state
 
 
 class OperatorWriter(NominalWriter):
@@ -126,7 +123,7 @@ class OperatorWriter(NominalWriter):
     factor = 1.15
 
 
-class GreedyWriter(Agent):
+class GreedyWriter(Writer):
     """Tries pulses on the true film, of every lane, and applies the best one.
 
     Candidates lie in and about the wrong regions, with radii about their depth there, corrected for
@@ -153,15 +150,12 @@ class GreedyWriter(Agent):
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
         """Search lane by lane; a lane's candidates are stepped as one batch."""
-        task: Any = self.env.unwrapped
-        films, a, fields, gains = task.film
-        targets = task.target
-        actions = np.empty((len(films), 4))
-        for lane in range(len(films)):
-            actions[lane] = self._search(
-                films[lane], a[lane], fields[lane], gains[lane], targets[lane]
-            )
-        return to_action(*actions.T), state
+        hidden = self.bench.state
+        films = zip(
+            hidden.polarization, hidden.a, hidden.field, hidden.gain, hidden.target, strict=True
+        )
+        pulses = np.array([self._search(*film) for film in films])
+        return self.pulse(*pulses.T), state
 
     def _search(
         self, film: Any, a: Any, field: Any, gain: float, target: NDArray[np.bool_]
@@ -170,7 +164,7 @@ class GreedyWriter(Agent):
         up = film > 0.0
         wrong = np.argwhere(up != target)
         if len(wrong) == 0:
-            return np.array([0.0, 0.0, 0.0, -4.0])
+            return np.array([0.0, 0.0, 0.0, DURATIONS[0]])
         # Pixels deep inside wrong regions are likelier.
         depth = distance_inside(up != target)[tuple(wrong.T)]
         chosen = draw.choice(len(wrong), n, p=depth**2 / (depth**2).sum())
@@ -181,10 +175,10 @@ class GreedyWriter(Agent):
         columns += draw.normal(0.0, 0.7, n)
         radii, pulses = radius_law()
         index = np.abs(radii - wanted[:, None]).argmin(axis=1)
-        volts = sign * np.clip(pulses[index, 0] / gain, 0.0, VOLTAGE.high)
-        logs = pulses[index, 1]
+        volts = sign * np.clip(pulses[index, 0] / gain, 0.0, VOLTAGE)
+        seconds = pulses[index, 1]
         # The last candidate does nothing.
-        volts[-1], logs[-1] = 0.0, -4.0
+        volts[-1], seconds[-1] = 0.0, DURATIONS[0]
         places = np.clip(np.stack([columns, rows], axis=1), 0.0, SIZE - 1.0)
         films = np.repeat(film[None], n, axis=0)
         streams = np.zeros((n, 4), np.uint64)
@@ -195,12 +189,12 @@ class GreedyWriter(Agent):
             np.repeat(field[None], n, axis=0),
             places,
             volts,
-            10.0**logs,
+            seconds,
             np.full(n, gain),
             streams,
         )
         best = int(np.argmax(intersection_over_union(films > 0.0, target[None])))
-        return np.array([*places[best], volts[best], logs[best]])
+        return np.array([*places[best], volts[best], seconds[best]])
 
 
 def distance_inside(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from gymnasium import spaces
 from numba import njit
 
+from mattergym.envs.instruments import Program
 from mattergym.envs.objectives import intersection_over_union
-from mattergym.envs.old_base import BatchEnv, SingleEnv
-from mattergym.envs.old_instruments import Parameter
-from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
-from mattergym.envs.spm.instrument import ScanningProbe
+from mattergym.envs.spm import scanning_probe
+from mattergym.envs.task import Clock, Field, Image, Outcome, Panel, Standing, Task
 from mattergym.envs.validation import checked_choice
 from mattergym.physics import domain_writing as writing
 from mattergym.physics import ferroelectric
@@ -24,316 +22,141 @@ if TYPE_CHECKING:
 
 PULSES = 50
 PIXEL_NM = 5.0
-EDGE_NM = (SIZE - 1) * PIXEL_NM
-X, Y = (Parameter(name, 0.0, EDGE_NM, "nm") for name in ("x", "y"))
-VOLTAGE = Parameter("voltage", -9.0, 9.0, "V")
-# Decades of the pulse's duration in s; the instruction itself takes seconds.
-LOG_DURATION = Parameter("log10_duration", -4.0, 0.0, "log10 s")
+VOLTAGE = 9.0  # V, the strongest
+DURATIONS = (1e-4, 1.0)  # s
 FRAME_RATE = 8.0  # Hz
 SUCCESS_IOU = 0.9
 # Standard deviation of the log gain from pulse to pulse.
 CONTACT_JITTER = 0.05
 # Standard deviation of the tip's log gain; noise of the image; factor on the disorder.
-LEVELS = {
-    "easy": (0.10, 0.15, 0.75),
-    "standard": (0.25, 0.25, 1.0),
-    "hard": (0.35, 0.35, 1.25),
-}
+LEVELS = {"easy": (0.1, 0.15, 0.75), "standard": (0.25, 0.25, 1.0), "hard": (0.35, 0.35, 1.25)}
 SHIFT = (1.6, 1.4, 1.5)
-# Levels of the observed image: P = 0 is 128.
-LEVEL, OFFSET = 70.0, 128.0
-# Levels a pixel of distance from the pattern's edge, 128 at the edge.
-DISTANCE_LEVEL = 2.0
+# Levels of the pictures: at P = 0 and at the pattern's edge; a unit of P; a pixel of distance.
+OFFSET, LEVEL, DISTANCE_LEVEL = 128.0, 70.0, 2.0
 BLOCKS = 8
-REGIONS = 6
+
+
+class State(NamedTuple):
+    """Films under the tip, all of them hidden but for what observations show."""
+
+    polarization: NDArray[np.float32]  # (B, 64, 64), row y, column x, as all maps
+    a: NDArray[np.float32]  # quadratic coefficient of the film, (B, 64, 64)
+    field: NDArray[np.float32]  # random field, (B, 64, 64)
+    target: NDArray[np.bool_]  # pattern to be written, (B, 64, 64)
+    distance: NDArray[np.float32]  # from the pattern's edge, px, inside positive, (B, 64, 64)
+    gain: NDArray[np.float64]  # of the tip
+    picture: NDArray[np.float32]  # last PFM image, (B, 64, 64)
+    iou: NDArray[np.float64]
+    pulse: NDArray[np.float64]  # the last: x, y in nm, V, s, (B, 4); 0 s before the first
 
 
 @njit(cache=True)
-def analyse(
-    image: Any, target: Any, signed: Any, smooth: Any, mask: Any, work: Any, out: Any
-) -> None:
+def analyse(image: Any, target: Any, distance: Any, discs: Any, blocks: Any) -> None:
     """Find what is missing and what is too much in a noisy image: the fixed analyst.
 
     Parameters
     ----------
     image : ndarray of float32, shape (B, H, W)
     target : ndarray of bool, shape (B, H, W)
-    signed : ndarray of float32, shape (B, H, W)
-        Distance to the pattern's edge in pixels, positive inside.
-    smooth, mask, work : ndarray, shapes (H, W), (H, W) bool, (H + 4, W + 4) float32
-        Work space.
-    out : ndarray of float64, shape (B, 6 + 2 * 64)
-        x, y, radius in pixels of the largest disc of missing domain, then of excess domain; then
-        sums over 8 x 8 blocks of up domain and of ``signed``.
+    distance : ndarray of float32, shape (B, H, W)
+        From the pattern's edge in pixels, positive inside.
+    discs : ndarray of float64, shape (B, 2, 3)
+        Filled with x, y, radius in pixels of the largest disc of missing, then of excess domain.
+    blocks : ndarray of float64, shape (B, 2, 8, 8)
+        Filled with means over blocks of up domain (its share), then of ``distance``.
     """
-    size = image.shape[1] // BLOCKS
+    h, w = image.shape[1:]
+    tall, wide = h // BLOCKS, w // BLOCKS
+    smooth, mask = np.empty((h, w)), np.empty((h, w), np.bool_)
+    work = np.empty((h + 4, w + 4), np.float32)
     for b in range(image.shape[0]):
         writing.box_filter(image[b], smooth)
         for wrong in range(2):
-            for i in range(image.shape[1]):
-                for j in range(image.shape[2]):
+            for i in range(h):
+                for j in range(w):
                     up = smooth[i, j] > 0.0
                     mask[i, j] = up != target[b, i, j] and up == (wrong == 1)
             x, y, radius = writing.largest_inside(mask, work)
-            out[b, 3 * wrong], out[b, 3 * wrong + 1], out[b, 3 * wrong + 2] = x, y, radius
-        for block in range(BLOCKS * BLOCKS):
-            top, left = block // BLOCKS * size, block % BLOCKS * size
-            up, distance = 0, 0.0
-            for i in range(top, top + size):
-                for j in range(left, left + size):
-                    up += smooth[i, j] > 0.0
-                    distance += float(signed[b, i, j])
-            out[b, REGIONS + block] = up
-            out[b, REGIONS + BLOCKS * BLOCKS + block] = distance
+            discs[b, wrong, 0], discs[b, wrong, 1], discs[b, wrong, 2] = x, y, radius
+        for row in range(BLOCKS):
+            for column in range(BLOCKS):
+                up, total = 0, 0.0
+                for i in range(row * tall, (row + 1) * tall):
+                    for j in range(column * wide, (column + 1) * wide):
+                        up += smooth[i, j] > 0.0
+                        total += float(distance[b, i, j])
+                blocks[b, 0, row, column] = up / (tall * wide)
+                blocks[b, 1, row, column] = total / (tall * wide)
 
 
 @njit(cache=True)
-def draw_gains(lanes: Any, spread: float, streams: Any, gain: Any) -> None:
-    """Draw the tip's gain in some lanes, lognormal with median 1."""
-    for lane in lanes:
-        gain[lane] = np.exp(spread * normal(streams[lane]))
+def draw_films(
+    spread: float, streams: Any, white: Any, gain: Any, target: Any, distance: Any
+) -> None:
+    """Draw lognormal gains of median 1, patterns, and white noise for the disorder.
+
+    Fills white float64 (B, 2, H, W), and the others as of :class:`State`.
+    """
+    work = np.empty((SIZE + 4, SIZE + 4), np.float32)
+    for b in range(len(gain)):
+        gain[b] = np.exp(spread * normal(streams[b]))
+        writing.draw_target(streams[b], target[b])
+        writing.signed_distance(target[b], work, distance[b])
+        fill_normal(streams[b], white[b].reshape(white[b].size))
 
 
 @njit(cache=True)
 def jitter_gains(spread: float, streams: Any, gain: Any, out: Any) -> None:
     """Draw the gain of one pulse in every lane: the contact varies from pulse to pulse."""
-    for lane in range(len(gain)):
-        out[lane] = gain[lane] * np.exp(spread * normal(streams[lane]))
+    for b in range(len(gain)):
+        out[b] = gain[b] * np.exp(spread * normal(streams[b]))
 
 
-@njit(cache=True)
-def draw_films(lanes: Any, streams: Any, targets: Any, signed: Any, white: Any, work: Any) -> None:
-    """Draw patterns (B, H, W) and white noise (n, 2, H, W) for the disorder of some lanes."""
-    for k in range(len(lanes)):
-        lane = lanes[k]
-        writing.draw_target(streams[lane], targets[lane])
-        writing.signed_distance(targets[lane], work, signed[lane])
-        fill_normal(streams[lane], white[k].reshape(white[k].size))
-
-
-class SPMDomainWritingVectorEnv(BatchEnv):
-    """Batch of :class:`SPMDomainWritingEnv`; its docstring is the manual."""
-
-    objective: ClassVar[str] = "make"
-    domain: ClassVar[str] = "spm"
-    score_direction: ClassVar[str] = "maximize"
-    score_unit: ClassVar[str] = "IoU"
-
-    def __init__(self, num_envs: int = 1, observation: str = "features", **kwargs: Any) -> None:
-        self.observation = checked_choice("observation", observation, ("features", "image"))
-        self._imaging = observation == "image"
-        low = np.zeros(REGIONS + 2 * BLOCKS**2 + 1, np.float32)
-        low[REGIONS + BLOCKS**2 : -1] = -1.0
-        space: spaces.Space[Any] = spaces.Box(low, np.ones_like(low))
-        if self._imaging:
-            space = spaces.Dict(
-                {
-                    "panel": spaces.Box(0.0, 1.0, (1,), np.float32),
-                    "pfm": spaces.Box(0, 255, (2, SIZE, SIZE), np.uint8),
-                }
-            )
-        super().__init__(
-            num_envs,
-            space,
-            spaces.Box(-1.0, 1.0, (4,), np.float32),
-            action_parameters=(X, Y, VOLTAGE, LOG_DURATION),
-            **kwargs,
-        )
-        self.instrument = ScanningProbe(X, Y, VOLTAGE)
-        levels = np.multiply(LEVELS[self.difficulty], SHIFT if self.split == "shift" else 1.0)
-        self._spread, self._noise, self._disorder = (float(level) for level in levels)
-        shape = (num_envs, SIZE, SIZE)
-        self._polarization = np.zeros(shape, np.float32)
-        self._a, self._field = np.zeros((2, *shape), np.float32)
-        self._target = np.zeros(shape, np.bool_)
-        self._signed, self._picture = np.zeros((2, *shape), np.float32)
-        self._gain = np.ones(num_envs)
-        self._pulse = np.zeros((num_envs, 4))
-        self._iou = np.zeros(num_envs)
-
-    _configuration = BatchEnv._configuration | set(
-        "observation _imaging _spread _noise _disorder".split()
-    )
-
-    @property
-    def target(self) -> NDArray[np.bool_]:
-        """Pattern to be written, (B, 64, 64); row y, column x."""
-        return self._target.copy()
-
-    @property
-    def film(self) -> tuple[NDArray[Any], ...]:
-        """Hidden: polarisation, a(x), random field, each (B, 64, 64), and the gain, (B,)."""
-        return self._polarization.copy(), self._a.copy(), self._field.copy(), self._gain.copy()
-
-    def _reset(self, lanes: NDArray[np.intp]) -> None:
-        draw_gains(lanes, self._spread, self.streams, self._gain)
-        white = np.empty((len(lanes), 2, SIZE, SIZE))
-        work = np.empty((SIZE + 4, SIZE + 4), np.float32)
-        draw_films(lanes, self.streams, self._target, self._signed, white, work)
-        smooth = ferroelectric.correlated_noise
-        varied = smooth(white[:, 0], writing.DISORDER_LENGTH) * np.float32(writing.DISORDER)
-        biased = smooth(white[:, 1], writing.RANDOM_FIELD_LENGTH) * np.float32(writing.RANDOM_FIELD)
-        self._a[lanes] = np.float32(-1.0) + varied * np.float32(self._disorder)
-        self._field[lanes] = biased * np.float32(self._disorder)
-        self._polarization[lanes] = -1.0
-        self._pulse[lanes] = 0.0
-        self._rest(lanes)
-        self._image(lanes)
-        self._iou[lanes] = intersection_over_union(self._polarization > 0.0, self._target)[lanes]
-        self.ledger.table[2, lanes] = self._iou[lanes]
-
-    def _rest(self, lanes: NDArray[np.intp]) -> None:
-        """Let the poled film of some lanes relax in its disorder."""
-        none = np.zeros(self.num_envs)
-        steps = np.full(self.num_envs, writing.REST_STEPS)
-        tips = np.zeros_like(self._polarization)
-        ferroelectric.relax(
-            lanes,
-            self._polarization,
-            self._a,
-            self._field,
-            tips,
-            none,
-            steps,
-            writing.LANDAU,
-            self.streams,
-        )
-
-    def _image(self, lanes: NDArray[np.intp]) -> None:
-        """Scan a PFM image of some lanes."""
-        writing.image(lanes, self._polarization, self._noise, self.streams, self._picture)
-
-    def _step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
-        x, y = X.from_action(action[:, 0]), Y.from_action(action[:, 1])
-        volts = VOLTAGE.from_action(action[:, 2])
-        seconds = 10.0 ** LOG_DURATION.from_action(action[:, 3])
-        self._pulse = np.stack([x, y, volts, seconds], axis=1)
-        lanes, gain = np.arange(self.num_envs), np.empty(self.num_envs)
-        jitter_gains(CONTACT_JITTER, self.streams, self._gain, gain)
-        writing.write(
-            lanes,
-            self._polarization,
-            self._a,
-            self._field,
-            self._pulse[:, :2] / PIXEL_NM,
-            volts,
-            seconds,
-            gain,
-            self.streams,
-        )
-        self._image(lanes)
-        frame = self.instrument.cost("scan_frame", lines=SIZE, rate=FRAME_RATE)[0]
-        self.ledger.charge(self.instrument.cost("pulse", duration=0.0)[0] + seconds + frame)
-        before = self._iou
-        self._iou = intersection_over_union(self._polarization > 0.0, self._target)
-        rise = self._iou - before
-        self.ledger.assess(self._iou, self._iou > SUCCESS_IOU)
-        return rise, self._steps + 1 >= PULSES, {"iou": rise.copy()}
-
-    def _observe(self) -> Any:
-        left = (1.0 - self._steps / PULSES)[:, None]
-        if self._imaging:
-            levels = np.clip(self._picture * LEVEL + OFFSET, 0.0, 255.0)
-            pattern = np.clip(self._signed * DISTANCE_LEVEL + 128.0, 0.0, 255.0)
-            pfm = np.stack([levels, pattern], axis=1).astype(np.uint8)
-            return {"panel": left.astype(np.float32), "pfm": pfm}
-        out = np.empty((self.num_envs, REGIONS + 2 * BLOCKS**2))
-        smooth, mask = np.empty((SIZE, SIZE)), np.empty((SIZE, SIZE), np.bool_)
-        work = np.empty((SIZE + 4, SIZE + 4), np.float32)
-        analyse(self._picture, self._target, self._signed, smooth, mask, work, out)
-        out[:, :REGIONS] /= SIZE
-        out[:, REGIONS:] /= (SIZE // BLOCKS) ** 2
-        out[:, REGIONS + BLOCKS**2 :] /= SIZE
-        return np.concatenate([np.clip(out, -1.0, 1.0), left], axis=1).astype(np.float32)
-
-    def program(self, lane: int = 0) -> list[str]:
-        """Pulse and frame of the last action of a lane, as text."""
-        x, y, volts, seconds = self._pulse[lane]
-        frame = self.instrument["scan_frame"].text(lines=SIZE, rate=FRAME_RATE)
-        if seconds == 0.0:
-            return [frame]
-        pulse = self.instrument["pulse"].text(x=x, y=y, voltage=volts, duration=seconds)
-        return [pulse, frame]
-
-    def _render(self, lane: int) -> NDArray[np.uint8]:
-        zoom = 6
-        frame = image_to_rgb(self._picture[lane], -1.6, 1.6, "cividis", SIZE * zoom)
-        inside = self._target[lane].repeat(zoom, axis=0).repeat(zoom, axis=1)
-        outline = np.zeros_like(inside)
-        outline[1:] |= inside[1:] != inside[:-1]
-        outline[:, 1:] |= inside[:, 1:] != inside[:, :-1]
-        outline[:-1] |= outline[1:]
-        frame[outline] = (255, 90, 60)
-        x, y, volts, seconds = self._pulse[lane]
-        frame = np.ascontiguousarray(frame[::-1])
-        add_scale_bar(frame, round(100.0 / PIXEL_NM * zoom), "100 nm")
-        text = f"IoU {self._iou[lane]:.2f}"
-        if seconds > 0.0:
-            text += f"  {volts:+.1f} V {1e3 * seconds:.3g} ms at {x:.0f}, {y:.0f} nm"
-        return add_status_strip(frame, text, 1.0 - self._steps[lane] / PULSES)
-
-
-class SPMDomainWritingEnv(SingleEnv):
-    r"""Write a pattern of up domains into a film poled down, by voltage pulses of the tip.
+class SPMDomainWriting(Task):
+    """Write a pattern of up domains into a film poled down, by voltage pulses of the tip.
 
     Description
     -----------
     A ferroelectric film of 320 x 320 nm (64 x 64 px), a Ginzburg-Landau model with disorder (see
     :mod:`mattergym.physics.domain_writing`), is poled down. A pulse of positive voltage writes an
-    up domain whose radius grows with the voltage and the logarithm of the duration, 2 px at 3 V
-    and 0.1 ms, 6.6 px at 9 V and 1 s with the nominal tip; a negative one erases. How strong the
-    tip is, is hidden: a gain, lognormal with 0.25, and 0.05 more from pulse to pulse. Domains stay:
-    after 50 idle pulses 98 % of their area are left. The wall is half a pixel wide, so that the
-    lattice pins it as well as the disorder. Patterns: discs, rings, stripes, checkers, blobs.
+    up domain, whose radius grows with the voltage and with the logarithm of the duration: with the
+    nominal tip it is 2 px after 0.1 ms at 3 V, and 6.6 px after 1 s at 9 V. A pulse of negative
+    voltage erases. The strength of the tip is a hidden gain, lognormal with a standard deviation of
+    0.25 in its logarithm; from pulse to pulse the logarithm varies by another 0.05. Domains stay:
+    after 50 idle pulses 98 % of their area are left. A domain wall is half a pixel wide, so that it
+    is pinned by the lattice as well as by the disorder. A pattern is a disc, a ring, stripes, a
+    checkerboard, or a blob of a few discs.
 
     Instrument and costs
     --------------------
-    The scanning probe: ``pulse`` (1.35 s and its duration), then ``scan_frame`` of 64 lines at 8
-    Hz. An episode has 50 pulses.
+    The scanning probe. One step is a pulse, then a frame.
 
     Action Space
     ------------
-    ``Box(-1, 1, (4,), float32)``.
-
-    | index | quantity | unit | range |
-    |---|---|---|---|
-    | 0, 1 | x, y of the tip | nm | 0..315 |
-    | 2 | voltage | V | -9..9 |
-    | 3 | logarithm (base 10) of the duration | s | -4..0 |
+    ``Box(-1, 1, (4,), float32)``: the place, voltage and duration of the pulse.
 
     Observation Space
     -----------------
-    ``observation="features"``: ``Box((135,), float32)``, by a fixed analyst that averages
-    over 3 x 3 px of the noisy image.
-
-    | index | quantity | unit | range |
-    |---|---|---|---|
-    | 0-2 | x, y, radius of the largest disc of missing up domain / 64 | px | 0..1 |
-    | 3-5 | the same of up domain that should not be there | px | 0..1 |
-    | 6-69 | share of up domain in 8 x 8 blocks, row by row | 1 | 0..1 |
-    | 70-133 | distance from the pattern's edge / 64, inside positive, block by block | px | -1..1 |
-    | 134 | fraction of the pulses left | 1 | 0..1 |
-
-    ``observation="image"``: ``Dict(pfm=Box(0, 255, (2, 64, 64), uint8), panel=Box(0, 1, (1,)))``:
-    the PFM image, amplitude times sign with noise of 0.25, P = 0 at 128 and 70 levels a unit; the
-    pattern, as the distance from its edge, 128 there and 2 levels a px, inside more; the fraction
-    of the pulses left.
+    ``observation="features"``: ``Box((135,), float32)``, what a fixed analyst finds in the noisy
+    PFM image after averaging it over 3 x 3 px. Maps are means over 8 x 8 blocks, row by row;
+    distances are positive inside the pattern. ``observation="image"``: a ``Dict`` of two pictures
+    and of a panel with the fraction of the pulses left. The PFM image is amplitude times sign, 128
+    at P = 0 and 70 levels a unit of P; the pattern is shown by the distance from its edge, 128
+    there and 2 levels a pixel, more inside.
 
     Reward
     ------
-    Change of the intersection over union of the up domain with the pattern.
+    Change of the intersection over union of the up domain with the pattern. Term: ``iou``.
 
     Success and score
     -----------------
-    Score: that intersection over union, of the true polarisation, to be maximised. Success: above
-    0.9.
+    Score: that intersection over union, of the true polarisation, to be maximised. Success: it is
+    above 0.9.
 
     Starting State
     --------------
-    Film, gain and pattern are drawn anew. ``split="shift"``: 1.6 times the spread of the gain, 1.4
-    times the noise, 1.5 times the disorder.
+    Film, gain and pattern are drawn anew; the whole film is down. ``split="shift"``: the spread of
+    the gain is 1.6 times, the noise 1.4 times and the disorder 1.5 times as large.
 
     Episode End
     -----------
@@ -341,8 +164,9 @@ class SPMDomainWritingEnv(SingleEnv):
 
     Arguments
     ---------
-    ``observation`` ("features" | "image"), ``split``, ``difficulty`` (gain 0.1 | 0.25 | 0.35, noise
-    0.15 | 0.25 | 0.35, disorder 0.75 | 1 | 1.25 times), ``render_mode``.
+    ``observation`` ("features" | "image"), ``split``, ``difficulty`` (spread of the gain
+    0.1 | 0.25 | 0.35, noise of the image 0.15 | 0.25 | 0.35, disorder 0.75 | 1 | 1.25 times),
+    ``render_mode``.
 
     Baselines
     ---------
@@ -363,7 +187,107 @@ class SPMDomainWritingEnv(SingleEnv):
 
     Version History
     ---------------
-    v0: initial version.
+    v0: initial version. A voltage is 9 V times its component of the action since tasks are
+    descriptions: below a microvolt it differs by rounding from what it was, and nothing else does.
     """
 
-    batch_class = SPMDomainWritingVectorEnv
+    program = Program(
+        scanning_probe.pulse((SIZE - 1) * PIXEL_NM, VOLTAGE, *DURATIONS),
+        scanning_probe.scan_frame(SIZE, FRAME_RATE),
+    )
+    panel = Panel(
+        Field("missing", 0, 1, "x, y, radius of the largest disc still to write", "px", SIZE, (3,)),
+        Field("excess", 0, 1, "x, y, radius of the largest disc to erase", "px", SIZE, (3,)),
+        Field("up", 0, 1, "share of up domain, block by block", shape=(BLOCKS, BLOCKS)),
+        Field("distance", -1, 1, "distance from the pattern's edge", "px", SIZE, (BLOCKS, BLOCKS)),
+        Field("left", 0, 1, "fraction of the pulses left"),
+    )
+
+    def __init__(self, observation: str = "features", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.observation = checked_choice("observation", observation, ("features", "image"))
+        if observation == "image":
+            self.panel = self.panel.without("missing", "excess", "up", "distance")
+            self.images = (Image("pfm", (2, SIZE, SIZE), "the PFM image, then the pattern"),)
+        levels = np.multiply(LEVELS[self.difficulty], SHIFT if self.split == "shift" else 1.0)
+        self.spread, self.noise, self.disorder = levels.tolist()
+
+    def draw(self, streams: NDArray[np.uint64]) -> State:
+        """Draw tip, pattern and film; pole it down, let it rest, and take an image."""
+        lanes, shape = len(streams), (len(streams), SIZE, SIZE)
+        gain, white = np.empty(lanes), np.empty((lanes, 2, SIZE, SIZE))
+        target, distance = np.empty(shape, np.bool_), np.empty(shape, np.float32)
+        draw_films(self.spread, streams, white, gain, target, distance)
+        smooth, disorder = ferroelectric.correlated_noise, np.float32(self.disorder)
+        varied = smooth(white[:, 0], writing.DISORDER_LENGTH) * np.float32(writing.DISORDER)
+        biased = smooth(white[:, 1], writing.RANDOM_FIELD_LENGTH) * np.float32(writing.RANDOM_FIELD)
+        state = State(
+            polarization=np.full(shape, -1.0, np.float32),
+            a=np.float32(-1.0) + varied * disorder,
+            field=biased * disorder,
+            target=target,
+            distance=distance,
+            gain=gain,
+            picture=np.empty(shape, np.float32),
+            iou=np.empty(lanes),
+            pulse=np.zeros((lanes, 4)),
+        )
+        every, none = np.arange(lanes), np.zeros(lanes)
+        steps, tips = np.full(lanes, writing.REST_STEPS), np.zeros(shape, np.float32)
+        film = (state.polarization, state.a, state.field)
+        ferroelectric.relax(every, *film, tips, none, steps, writing.LANDAU, streams)
+        self.scan(state, streams)
+        return state
+
+    def scan(self, state: State, streams: NDArray[np.uint64]) -> None:
+        """Take a PFM image of every film, and compare the film with its pattern."""
+        every = np.arange(len(streams))
+        writing.image(every, state.polarization, self.noise, streams, state.picture)
+        state.iou[:] = intersection_over_union(state.polarization > 0.0, state.target)
+
+    def act(self, state: State, command: Any, clock: Clock, streams: NDArray[np.uint64]) -> Outcome:
+        """Pulse, then scan; the reward is the rise of the intersection over union."""
+        state.pulse[:] = np.stack(command, axis=1)
+        gain = np.empty_like(state.gain)
+        jitter_gains(CONTACT_JITTER, streams, state.gain, gain)
+        film = (state.polarization, state.a, state.field)
+        pulse = (state.pulse[:, :2] / PIXEL_NM, command.voltage, command.duration, gain)
+        writing.write(np.arange(len(gain)), *film, *pulse, streams)
+        before = state.iou.copy()
+        self.scan(state, streams)
+        seconds = scanning_probe.pulse_seconds(command.duration)
+        seconds += scanning_probe.frame_seconds(SIZE, FRAME_RATE)
+        return Outcome({"iou": state.iou - before}, seconds)
+
+    def assess(self, state: State, clock: Clock) -> Standing:
+        """Score the intersection over union."""
+        return Standing(state.iou, state.iou > SUCCESS_IOU, clock.steps >= PULSES)
+
+    def observe(self, state: State, clock: Clock) -> dict[str, Any]:
+        """Show the image beside the pattern, or what the analyst finds in them."""
+        left = 1.0 - clock.steps / PULSES
+        if self.images:
+            levels = np.clip(state.picture * LEVEL + OFFSET, 0.0, 255.0)
+            pattern = np.clip(state.distance * DISTANCE_LEVEL + OFFSET, 0.0, 255.0)
+            return {"left": left, "pfm": np.stack([levels, pattern], axis=1).astype(np.uint8)}
+        lanes = len(left)
+        discs, blocks = np.empty((lanes, 2, 3)), np.empty((lanes, 2, BLOCKS, BLOCKS))
+        analyse(state.picture, state.target, state.distance, discs, blocks)
+        return {
+            "missing": discs[:, 0] / SIZE,
+            "excess": discs[:, 1] / SIZE,
+            "up": blocks[:, 0],
+            "distance": np.clip(blocks[:, 1] / SIZE, -1.0, 1.0),
+            "left": left,
+        }
+
+    def render(self, state: State, clock: Clock, lane: int) -> NDArray[np.uint8]:
+        """Draw the PFM image, the outline of the pattern and the last pulse."""
+        from mattergym.envs.spm.domain_writing_picture import draw_writing
+
+        x, y, volts, seconds = state.pulse[lane].tolist()
+        text = f"IoU {state.iou[lane]:.2f}"
+        if seconds > 0.0:
+            text += f"  {volts:+.1f} V {1e3 * seconds:.3g} ms at {x:.0f}, {y:.0f} nm"
+        left = 1.0 - clock.steps[lane] / PULSES
+        return draw_writing(state.picture[lane], state.target[lane], PIXEL_NM, text, left)
