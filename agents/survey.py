@@ -13,13 +13,14 @@ from scipy.special import ndtr
 
 from mattergym.agents.base import Agent, Recipe, Shelf
 from mattergym.envs.stem.survey import (
-    BUDGET,
     CELLS,
     DOSES,
-    EXPECTED_SCALE,
+    MAPS,
     ODDS,
     THRESHOLD,
     ZOOM,
+    Law,
+    STEMSurvey,
 )
 from mattergym.physics import survey
 from mattergym.physics.rng import seed_streams
@@ -28,35 +29,33 @@ LOW, MIDDLE, TOP = range(3)
 N = survey.FIELDS
 
 
-def read_maps(observation: Any) -> tuple[NDArray[np.float64], ...]:
-    """Read expected defects and dose in e/A^2, each (B, 100), and the dose left, (B,)."""
-    if isinstance(observation, dict):
-        small = observation["maps"][:, :, ::ZOOM, ::ZOOM].reshape(-1, 3, CELLS) / 255.0
-        left = observation["panel"][:, -1]
-    else:
-        small = observation[:, : 3 * CELLS].reshape(-1, 3, CELLS).astype(np.float64)
-        left = observation[:, -1]
-    dose = DOSES[0] * np.expm1(small[:, 1] * np.log1p(BUDGET / DOSES[0]))
-    return small[:, 0] * EXPECTED_SCALE, dose, left * BUDGET
-
-
 def visited_at(dose: NDArray[np.float64], level: int) -> NDArray[np.bool_]:
     """Fields that have had at least the dose of a level, (B, 100)."""
     return dose >= 0.9 * DOSES[level]
 
 
-def to_action(field: NDArray[np.int64], level: Any, left: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Make actions of fields (B,) and levels, lowered to what the budget allows."""
-    allowed = np.searchsorted(DOSES, left + 1.0, side="right") - 1
-    level = np.minimum(level, np.maximum(allowed, 0))
-    return np.stack([field // N, field % N, np.broadcast_to(level, field.shape)], axis=1)
-
-
 class SurveyAgent(Agent):
     """Common to all: acts on the maps."""
 
+    def map(self, observation: Any, name: str) -> NDArray[np.float64]:
+        """Read a map, (B, 100), in its unit; from the picture where maps are shown as one."""
+        if isinstance(observation, dict):
+            picture = self.read(observation, "maps")[:, MAPS.index(name), ::ZOOM, ::ZOOM]
+            values = STEMSurvey.panel.fields[name].scale * (picture / 255.0)
+        else:
+            values = self.read(observation, name)
+        return np.asarray(values).reshape(-1, CELLS)
+
     def choose(self, expected: Any, dose: Any, left: Any) -> tuple[NDArray[np.int64], Any]:
-        """Field, (B,), and level, scalar or (B,)."""
+        """Field, (B,), and level, scalar or (B,).
+
+        Parameters
+        ----------
+        expected, dose : ndarray of float64, shape (B, 100)
+            Expected defects of every field, and its dose in e/A^2.
+        left : ndarray of float64, shape (B,)
+            Dose left, e/A^2.
+        """
         raise NotImplementedError
 
     def predict(
@@ -66,9 +65,13 @@ class SurveyAgent(Agent):
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
-        """Choose a field and its dose."""
-        maps = read_maps(observation)
-        return to_action(*self.choose(*maps), maps[-1]), state
+        """Choose a field and its dose, lowered to what the budget allows."""
+        dose = DOSES[LOW] * np.expm1(self.map(observation, "dose"))
+        left = self.read(observation, "left")
+        field, level = self.choose(self.map(observation, "expected"), dose, left)
+        allowed = np.searchsorted(DOSES, left + 1.0, side="right") - 1
+        level = np.minimum(level, np.maximum(allowed, 0))
+        return self.action(row=field // N, column=field % N, dose=level), state
 
 
 class RasterSurvey(SurveyAgent):
@@ -192,24 +195,29 @@ class ClairvoyantSurvey(SurveyAgent):
     name = "expert"
     knows = "hidden"
 
+    def of_sites(self) -> NDArray[Any]:
+        """Whether a site has a defect from the start, (B, S)."""
+        return np.asarray(self.bench.state.present == 1)
+
     def choose(self, expected: Any, dose: Any, left: Any) -> tuple[NDArray[np.int64], Any]:
         """Most new calls per dose."""
-        task: Any = self.env.unwrapped
-        vacancies, dopants = task.defects_of_fields
+        task, defects = self.bench.task, self.of_sites()
+        vacancy, first = task.layer.vacancy, task.layer.first[:-1]
+        vacancies, dopants = (
+            np.add.reduceat(defects * kind, first, axis=1).astype(np.float64)
+            for kind in (vacancy, ~vacancy)
+        )
         return best_value(vacancies, dopants, dose, left, task.material)
 
 
-class DensitySurvey(SurveyAgent):
+class DensitySurvey(ClairvoyantSurvey):
     """Knows how many defects each field has in the mean, but not where: the honest ceiling."""
 
     name = "density"
-    knows = "hidden"
 
-    def choose(self, expected: Any, dose: Any, left: Any) -> tuple[NDArray[np.int64], Any]:
-        """Most expected new calls per dose."""
-        task: Any = self.env.unwrapped
-        vacancies, dopants = task.density_of_fields
-        return best_value(vacancies, dopants, dose, left, task.material)
+    def of_sites(self) -> NDArray[Any]:
+        """Chance of a defect at each site, (B, S)."""
+        return np.asarray(self.bench.state.density)
 
 
 class BayesSurvey(SurveyAgent):
@@ -228,12 +236,12 @@ class BayesSurvey(SurveyAgent):
 
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
-        task: Any = env.unwrapped
+        task = self.bench.task
         self._material = task.material
-        self._doped = task.law[-1]
+        self._doped = task.law.dopants
         self._calibrate(task.law)
 
-    def _calibrate(self, law: tuple[float, ...]) -> None:
+    def _calibrate(self, law: Law) -> None:
         layer = survey.perfect_layer(self._material)
         lanes, sites = np.arange(self.SPECIMENS), len(layer.vacancy)
         streams = seed_streams(lanes.astype(np.uint64), np.zeros(len(lanes), np.uint64), 99)

@@ -32,7 +32,7 @@ def test_score_is_the_area_under_the_finds():
     env = gym.make_vec(ID, num_envs=4, autoreset_mode="Disabled").unwrapped
     env.reset(seed=2)
     env.action_space.seed(1)
-    total = (env._present == 1).sum(axis=1)
+    total = (env.state.present == 1).sum(axis=1)
     spent, area, found = np.zeros(4), np.zeros(4), np.zeros(4)
     for _ in range(8):
         action = env.action_space.sample()
@@ -44,6 +44,48 @@ def test_score_is_the_area_under_the_finds():
     wanted = (area + found / total * (task.BUDGET - spent)) / task.BUDGET
     np.testing.assert_allclose(info["score"], wanted, rtol=1e-12)
     np.testing.assert_allclose(info["dose"], spent)
+
+
+def test_a_dose_beyond_what_is_left_ends_the_episode_and_is_not_applied():
+    env = gym.make(ID).unwrapped
+    env.reset(seed=0)
+    for _ in range(29):
+        env.step(np.array([4, 4, 2]))
+    env.step(np.array([4, 4, 1]))  # 6,000 e/A^2 are left
+    before = env.state
+    counts, evidence = before.counts.copy(), before.evidence.copy()
+    _, reward, terminated, _, info = env.step(np.array([4, 4, 2]))
+    assert (reward, terminated, info["dose"]) == (0.0, True, task.BUDGET - 6000.0)
+    assert np.array_equal(env.state.counts, counts) and np.array_equal(env.state.evidence, evidence)
+    assert env.display["doses"].sum() == info["dose"]
+
+
+def test_pictures_show_the_same_maps_as_the_numbers():
+    numbers, pictures = (gym.make_vec(ID, num_envs=2, observation=o) for o in ("features", "image"))
+    numbers.reset(seed=3)
+    pictures.reset(seed=3)
+    numbers.action_space.seed(0)
+    for _ in range(5):
+        action = numbers.action_space.sample()
+        a, b = numbers.step(action)[0], pictures.step(action)[0]
+    maps = b["maps"][:, :, :: task.ZOOM, :: task.ZOOM]
+    for k, name in enumerate(task.MAPS):
+        scale = task.STEMSurvey.panel.fields[name].scale
+        shown = numbers.unwrapped.task.read(a, name)
+        np.testing.assert_allclose(maps[:, k] * scale / 255.0, shown, atol=0.51 * scale / 255.0)
+    assert np.array_equal(b["panel"], a[:, -4:])
+
+
+def test_an_action_is_a_stage_move_and_a_frame():
+    env = gym.make(ID).unwrapped
+    env.reset(seed=0)
+    observation, *_ = env.step(
+        env.task.program.read("move_stage row=3 column=7; acquire dose=2000 e/A^2")
+    )
+    assert env.program() == ["move_stage row=3 column=7", "acquire pixels=4096 dose=2000 e/A^2"]
+    place = [float(env.task.read(observation[None], name)[0]) for name in ("row", "column")]
+    assert place == pytest.approx([3.0, 7.0])
+    assert env.display["doses"][0, 37] == 2000.0
 
 
 def test_revisits_pay_on_clusters_and_not_on_the_control():
