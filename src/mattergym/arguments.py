@@ -6,6 +6,7 @@ import difflib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,9 +63,22 @@ def nearest(kind: str, name: str, known: Iterable[str], of: str = "") -> str:
 
 
 def task_of(name: str) -> Any:
-    """Find a task by its id, with or without the namespace."""
+    """Find a task by its id, ours without the namespace; ``module:id`` imports a module first.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no such module or task.
+    """
     from mattergym.envs import TASKS
 
+    module, _, rest = name.rpartition(":")
+    if module:
+        try:
+            import_module(module)
+        except ModuleNotFoundError as error:
+            raise typer.BadParameter(f"module of {name!r}: {error}") from error
+        name = rest
     tasks = {env_id.removeprefix("mattergym/"): task for env_id, task in TASKS.items()}
     return tasks[nearest("task", name.removeprefix("mattergym/"), tasks)]
 
