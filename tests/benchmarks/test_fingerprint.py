@@ -6,10 +6,10 @@ import json
 from importlib import import_module
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
-from mattergym.agents import shelf
-from mattergym.agents.base import RandomAgent
+from mattergym.agents import make_agent, register_agent, shelf
 from mattergym.benchmarks import evaluate
 from mattergym.benchmarks import fingerprint as prints
 from mattergym.benchmarks import run as runs
@@ -109,16 +109,38 @@ def test_every_cell_of_the_suites_has_a_fingerprint_of_its_own_agent():
             assert len(found) == len(names)
 
 
-def test_an_agent_of_ones_own_is_held_to_the_task_alone():
+def test_an_agent_on_no_shelf_is_held_to_the_task_alone():
     class Mine:
-        name = "mine"
+        name = "scripted"
 
         def predict(self, observation, state=None, episode_start=None, deterministic=True):
             return [[0.0, 0.0]] * len(observation), None
 
-    Mine.__module__ = "somewhere.else"
-    assert fingerprint(REVERSAL, Mine()) == fingerprint(REVERSAL, "mine")
-    assert fingerprint(REVERSAL, Mine()) != fingerprint(REVERSAL, "random")
+    assert fingerprint(REVERSAL, Mine()) == fingerprint(REVERSAL, "nobody")
+    assert fingerprint(REVERSAL, Mine()) != fingerprint(REVERSAL, "scripted")
+    ours = make_agent("scripted", gym.make_vec(REVERSAL, num_envs=1))
+    assert fingerprint(REVERSAL, ours) == fingerprint(REVERSAL, "scripted")
+
+
+def test_a_registered_agent_of_another_package_counts_with_what_it_imports(tmp_path, monkeypatch):
+    package = tmp_path / "someones"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "gains.py").write_text("GAIN = 1.0\n")
+    (package / "agents.py").write_text(
+        "from mattergym.agents.base import RandomAgent\n"
+        "from .gains import GAIN\n"
+        "class Lucky(RandomAgent):\n    name = 'lucky'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("mattergym.agents._REGISTERED", {})
+    register_agent(import_module("someones.agents").Lucky, REVERSAL)
+    before = fingerprint(REVERSAL, "lucky")
+    assert "someones.gains" in closure(("someones.agents",))
+    (package / "gains.py").write_text("GAIN = 2.0\n")
+    prints._read.cache_clear()
+    assert fingerprint(REVERSAL, "lucky") != before
+    assert before != fingerprint(REVERSAL, "random")
 
 
 def test_evaluate_and_the_sweep_write_the_same_fingerprint(tmp_path):
@@ -128,7 +150,6 @@ def test_evaluate_and_the_sweep_write_the_same_fingerprint(tmp_path):
     assert read_cell(path, cell)["records"]["fingerprint"] == expected
     records = evaluate(REVERSAL, "random", 3, env_kwargs={"observation": "clock"})
     assert records.to_json()["fingerprint"] == expected
-    assert RandomAgent.__module__ in closure((RandomAgent.__module__,))
 
 
 def sweep(plan, folder, **arguments):
