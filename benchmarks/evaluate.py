@@ -11,15 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mattergym.agents import Agent, make_agent
+from mattergym.benchmarks.fingerprint import fingerprint
+from mattergym.envs import TASKS
 
 
 @dataclass
 class Records:
-    """Per-episode results, each an array of shape (episodes,)."""
+    """Per-episode results, each an array of shape (episodes,), and what they were made with.
+
+    ``fingerprint`` is that of :func:`mattergym.benchmarks.fingerprint.fingerprint`.
+    """
 
     env_id: str
     agent: str
     seed: int
+    fingerprint: str
     returns: NDArray[np.float64]
     scores: NDArray[np.float64]
     elapsed_s: NDArray[np.float64]
@@ -96,6 +102,9 @@ def evaluate(
     if isinstance(agent, Agent):
         agent.attach(env)
         agent.seed(seed)
+    made_with = ""  # of a task that is not ours
+    if env_id in TASKS:
+        made_with = fingerprint(env_id, agent, TASKS[env_id].track(kwargs).name)
     seeds = episode_seeds(seed, episodes)
     names = ("returns", "scores", "elapsed_s", "dose", "cost", "success", "length")
     out = {name: np.zeros(episodes) for name in names}
@@ -136,6 +145,7 @@ def evaluate(
         env_id=env_id,
         agent=getattr(agent, "name", type(agent).__name__),
         seed=seed,
+        fingerprint=made_with,
         episode_seed=seeds,
         success=out.pop("success").astype(np.bool_),
         length=out.pop("length").astype(np.int64),

@@ -16,6 +16,7 @@ import gymnasium as gym
 
 from mattergym.agents import make_agent
 from mattergym.benchmarks.evaluate import evaluate, training_seed
+from mattergym.benchmarks.fingerprint import fingerprint, is_stale
 from mattergym.benchmarks.sweep import Cell
 from mattergym.envs import TASKS
 
@@ -55,7 +56,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def read_cell(path: Path, cell: Cell) -> dict[str, Any] | None:
     """Read the result of a cell; None if it is truncated, foreign or of another budget."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -99,6 +100,8 @@ def machine() -> dict[str, Any]:
 def run_cell(cell: Cell, directory: Path) -> Path:
     """Train (if the agent learns), evaluate, and write the result file of one cell."""
     begin = time.perf_counter()
+    # Sources may be edited while it trains: what counts is what was loaded.
+    made_with = fingerprint(cell.env_id, cell.agent, cell.track)
     directory.mkdir(parents=True, exist_ok=True)
     kwargs = track_kwargs(cell.env_id, cell.track)
     env = gym.make_vec(cell.env_id, num_envs=1, **kwargs)
@@ -113,6 +116,7 @@ def run_cell(cell: Cell, directory: Path) -> Path:
         agent.save((directory / cell.filename).with_suffix(".agent"))
     trained = time.perf_counter()
     records = evaluate(cell.env_id, agent, cell.episodes, cell.seed, env_kwargs=kwargs)
+    records.fingerprint = made_with
     thinned = curve[:: max(1, len(curve) // 100)]
     path = directory / cell.filename
     write_json(
@@ -137,8 +141,12 @@ def run(
     directory: Path,
     jobs: int = 1,
     report: Callable[[Cell, str], None] | None = None,
+    retrain: bool = False,
 ) -> list[Path]:
-    """Run the cells that have no valid result yet, in parallel processes.
+    """Run the cells that have no valid result of these sources yet, in parallel processes.
+
+    Stale results, made by another version of the sources, are made anew; those of agents that learn
+    only with ``retrain``, since training takes long.
 
     Parameters
     ----------
@@ -148,7 +156,10 @@ def run(
     jobs : int
         Worker processes (joblib).
     report : callable, optional
-        Called with (cell, "kept" | "recomputed" | "done") as the sweep goes on.
+        Called with (cell, status) as the sweep goes on: "kept", "stale" (and kept), "renewed"
+        (stale, will be made anew), "recomputed" (truncated or foreign, as well), "done".
+    retrain : bool
+        Whether stale results of agents that learn are made anew too.
 
     Returns
     -------
@@ -161,11 +172,15 @@ def run(
     missing = []
     for cell in cells:
         path = directory / cell.filename
-        if read_cell(path, cell) is not None:
+        content = read_cell(path, cell)
+        if content is not None and not is_stale(content):
             say(cell, "kept")
             continue
+        if content is not None and cell.steps and not retrain:
+            say(cell, "stale")
+            continue
         if path.exists():
-            say(cell, "recomputed")
+            say(cell, "recomputed" if content is None else "renewed")
         missing.append(cell)
     # Longest first, so that no long cell is left for the end.
     missing.sort(key=lambda cell: -cell.steps)

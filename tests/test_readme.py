@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mattergym.benchmarks.table import BEGIN, END, readme_table
 from mattergym.envs import TASKS
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
@@ -25,3 +26,8 @@ def test_the_task_table_lists_every_task_and_its_links_lead_somewhere():
     assert list(rows) == list(TASKS)
     for target in rows.values():
         assert (ROOT / target).is_file()
+
+
+def test_the_results_are_what_the_code_makes_of_the_result_files():
+    shown = README.split(BEGIN)[1].split(END)[0]
+    assert shown.strip() == readme_table(ROOT / "benchmarks" / "results" / "full").strip()

@@ -129,11 +129,9 @@ def evaluate(
     ] = None,
 ) -> None:
     """Evaluate an agent on the test split."""
-    import numpy as np
-
     from mattergym.benchmarks.evaluate import evaluate as run
     from mattergym.benchmarks.run import write_json
-    from mattergym.benchmarks.statistics import stratified_bootstrap
+    from mattergym.benchmarks.table import verdict
 
     task = task_of(task_id)
     chosen = track_of(task, track)
@@ -143,12 +141,11 @@ def evaluate(
     with progress(f"{agent} on {task.id}") as update:
         update(0, episodes)
         records = run(task.id, player, episodes, seed, num_envs, dict(chosen.kwargs), update)
-    low, high = stratified_bootstrap([records.scores], np.mean)
     write_json(path, records.to_json())
     say(
-        f"{agent} on {task.id} ({chosen.name}): score {records.scores.mean():.4g} "
-        f"[{low:.4g}, {high:.4g}], success {records.success.mean():.3f}, {episodes} episodes; "
-        f"records in {path}"
+        f"{agent} on {task.id} ({chosen.name}): "
+        f"{verdict([records.scores], player.trainable, task.unit, task.direction)}, "
+        f"success {records.success.mean():.3f}, {episodes} episodes; records in {path}"
     )
 
 
@@ -167,11 +164,15 @@ def benchmark(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Training seeds a learner; default: the suite's.")
     ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train again what another version trained.")
+    ] = False,
 ) -> None:
-    """Run a suite; finished cells are kept, so that a second start goes on."""
+    """Run a suite; finished cells of these sources are kept, so that a second start goes on."""
     from mattergym.agents import agent_names
-    from mattergym.benchmarks.run import run
+    from mattergym.benchmarks.run import read_cell, run
     from mattergym.benchmarks.sweep import SUITES, cells
+    from mattergym.benchmarks.table import cell_verdict
     from mattergym.envs import TASKS
 
     nearest("suite", suite, SUITES)
@@ -183,22 +184,32 @@ def benchmark(
     if not plan:
         raise typer.BadParameter(f"suite {suite!r} does not run {', '.join(agent or ())} there")
     checked_folder(out)
-    finished = 0
+    again = {
+        "recomputed": "the result file is truncated or foreign; recomputed",
+        "renewed": "stale: made by another version; recomputed",
+    }
+    finished, stale = 0, []
     with progress(f"suite {suite!r}") as update:
         update(0, len(plan))
 
         def report(cell: Any, status: str) -> None:
             nonlocal finished
             name = f"{cell.env_id} {cell.track} {cell.agent} s{cell.seed}"
-            if status == "recomputed":
-                say(f"{name}: the result file is truncated or foreign; recomputed")
+            if status in again:
+                say(f"{name}: {again[status]}")
                 return
             finished += 1
             update(finished, len(plan))
-            say(f"{name}: {status}")
+            if status == "stale":
+                stale.append(name)
+                say(f"{name}: kept; stale: made by another version")
+                return
+            content = read_cell(out / cell.filename, cell)
+            say(f"{name}: {status}" + (f", {cell_verdict(content)}" if content else ""))
 
-        run(plan, out, jobs, report)
-    say(f"All {len(plan)} cells of suite {suite!r} are in {out}")
+        run(plan, out, jobs, report, retrain)
+    rest = f"; {len(stale)} stale, made anew by --retrain: {', '.join(stale)}" if stale else ""
+    say(f"All {len(plan)} cells of suite {suite!r} are in {out}{rest}")
 
 
 @app.command()
@@ -212,21 +223,22 @@ def report(
     ] = None,
 ) -> None:
     """Make one HTML page (and Markdown, PNG) of result files."""
-    from mattergym.benchmarks.report import load_results, write_readme
     from mattergym.benchmarks.report import report as make
+    from mattergym.benchmarks.table import load_results, stale_results, write_readme
 
     try:
-        load_results(results)
+        stale = stale_results(load_results(results))
+        rest = f"; {len(stale)} results are stale, made by another version" if stale else ""
         if readme is not None:
             write_readme(results, readme)
-            say(f"Table of {results} is in {readme}")
+            say(f"Table of {results}, mean scores, is in {readme}{rest}")
             return
         path = checked_file(out or results / "report.html", ".html")
         with progress("report") as update:
             written = make(results, path, update)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    say(f"Report of {results}: {written[0]} ({len(written)} files)")
+    say(f"Report of {results}: {written[0]} ({len(written)} files){rest}")
 
 
 @app.command()
