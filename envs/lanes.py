@@ -20,16 +20,20 @@ class Lanes(Bench):
 
     _singles: list[SingleEnv] | None = None
 
+    def _single(self, lane: int) -> SingleEnv:
+        if self._singles is None:
+            self._singles = [SingleEnv(self.task, self.render_mode) for _ in range(self._lanes)]
+        return self._singles[checked_lane(lane, self._lanes)]
+
     def call_on(self, lanes: Iterable[int], name: str, *args: Any, **kwargs: Any) -> list[Any]:
         """Call a method, or read an attribute, of the single environments that some lanes are.
 
-        What a method changes is changed in the batch.
+        What a method changes is changed in the batch. What the instrument's display shows can be
+        read by name.
         """
-        if self._singles is None:
-            self._singles = [SingleEnv(self.task, self.render_mode) for _ in range(self._lanes)]
         results = []
         for lane in lanes:
-            single = self._singles[checked_lane(lane, self._lanes)]
+            single = self._single(lane)
             single.spec = self.spec
             single._play(self._copy_lane(lane))
             if not hasattr(single, name) and name in self.task.display:
@@ -80,11 +84,14 @@ class Lanes(Bench):
         ValueError
             If there is not a value a lane.
         """
-        if hasattr(self, name) or hasattr(self.task, name):
-            raise AttributeError(f"{name} is shared by the lanes of a batch; make another batch")
         own = list(values) if isinstance(values, list | tuple) else [values] * self._lanes
         if len(own) != self._lanes:
             raise ValueError(f"{name}: {len(own)} values for {self._lanes} lanes")
-        self.call("has_wrapper_attr", name)  # makes the single environments
-        for single, value in zip(self._singles or (), own, strict=True):
-            setattr(single, name, value)
+        for lane, value in enumerate(own):
+            self.set_on(lane, name, value)
+
+    def set_on(self, lane: int, name: str, value: Any) -> None:
+        """Give one lane an attribute of its own; errors as of :meth:`set_attr`."""
+        if hasattr(self, name) or hasattr(self.task, name):
+            raise AttributeError(f"{name} is shared by the lanes of a batch; make another batch")
+        setattr(self._single(lane), name, value)
