@@ -23,8 +23,8 @@ from mattergym.envs.spm.domain_writing import (
     Y,
     analyse,
 )
-from mattergym.physics import domain_writing as writing
-from mattergym.physics.domain_writing import SIZE
+from mattergym.physics.film import writing
+from mattergym.physics.film.writing import SIZE
 from mattergym.physics.rng import seed_streams
 
 VOLTS = np.array([3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])

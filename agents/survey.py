@@ -21,7 +21,7 @@ from mattergym.envs.stem.survey import (
     THRESHOLD,
     ZOOM,
 )
-from mattergym.physics import survey
+from mattergym.physics.layers import survey
 from mattergym.physics.rng import seed_streams
 
 LOW, MIDDLE, TOP = range(3)

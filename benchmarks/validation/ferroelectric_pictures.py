@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from mattergym.benchmarks.validation.check import Check, lane_streams
-from mattergym.physics import cantilever, hysteresis
-from mattergym.physics import domain_writing as writing
-from mattergym.physics import ferroelectric as fe
+from mattergym.physics.film import hysteresis, writing
+from mattergym.physics.film import landau as fe
+from mattergym.physics.probe import cantilever
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,9 +14,8 @@ from mattergym.envs.old_instruments import Parameter
 from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
 from mattergym.envs.spm.instrument import ScanningProbe
 from mattergym.envs.validation import checked_choice
-from mattergym.physics import domain_writing as writing
-from mattergym.physics import ferroelectric
-from mattergym.physics.domain_writing import SIZE
+from mattergym.physics.film import landau, writing
+from mattergym.physics.film.writing import SIZE
 from mattergym.physics.rng import fill_normal, normal
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ class SPMDomainWritingVectorEnv(BatchEnv):
         white = np.empty((len(lanes), 2, SIZE, SIZE))
         work = np.empty((SIZE + 4, SIZE + 4), np.float32)
         draw_films(lanes, self.streams, self._target, self._signed, white, work)
-        smooth = ferroelectric.correlated_noise
+        smooth = landau.correlated_noise
         varied = smooth(white[:, 0], writing.DISORDER_LENGTH) * np.float32(writing.DISORDER)
         biased = smooth(white[:, 1], writing.RANDOM_FIELD_LENGTH) * np.float32(writing.RANDOM_FIELD)
         self._a[lanes] = np.float32(-1.0) + varied * np.float32(self._disorder)
@@ -187,7 +186,7 @@ class SPMDomainWritingVectorEnv(BatchEnv):
         none = np.zeros(self.num_envs)
         steps = np.full(self.num_envs, writing.REST_STEPS)
         tips = np.zeros_like(self._polarization)
-        ferroelectric.relax(
+        landau.relax(
             lanes,
             self._polarization,
             self._a,
@@ -281,7 +280,7 @@ class SPMDomainWritingEnv(SingleEnv):
     Description
     -----------
     A ferroelectric film of 320 x 320 nm (64 x 64 px), a Ginzburg-Landau model with disorder (see
-    :mod:`mattergym.physics.domain_writing`), is poled down. A pulse of positive voltage writes an
+    :mod:`mattergym.physics.film.writing`), is poled down. A pulse of positive voltage writes an
     up domain whose radius grows with the voltage and the logarithm of the duration, 2 px at 3 V
     and 0.1 ms, 6.6 px at 9 V and 1 s with the nominal tip; a negative one erases. How strong the
     tip is, is hidden: a gain, lognormal with 0.25, and 0.05 more from pulse to pulse. Domains stay:

@@ -11,8 +11,8 @@ from mattergym.envs.objectives import dose_efficiency
 from mattergym.envs.old_base import BatchEnv, SingleEnv
 from mattergym.envs.stem.instrument import Stem
 from mattergym.envs.validation import checked_choice
-from mattergym.physics import survey
-from mattergym.physics.survey import DOPANTS, FIELDS, PIXELS
+from mattergym.physics.layers import survey
+from mattergym.physics.layers.survey import DOPANTS, FIELDS, PIXELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
