@@ -9,9 +9,9 @@ import numpy as np
 
 from mattergym.benchmarks.validation import ferroelectric_pictures
 from mattergym.benchmarks.validation.check import Check, lane_streams
+from mattergym.benchmarks.validation.spectral_film import SpectralFilm
 from mattergym.physics.film import domains
 from mattergym.physics.film import landau as fe
-from mattergym.physics.film.spectral import SpectralFilm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

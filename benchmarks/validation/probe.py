@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mattergym.benchmarks.validation import cantilever
 from mattergym.benchmarks.validation.check import Check, lane_streams
-from mattergym.physics.probe import cantilever, feedback, topography
+from mattergym.physics.probe import feedback, topography
 from mattergym.physics.rng import seed_streams
 
 RATE, WIDTH = 4000.0, 128

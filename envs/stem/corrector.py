@@ -23,8 +23,8 @@ from mattergym.physics.optics.corrector import (
     all_phases,
     coupling_law,
     draw_couplings,
-    expose_camera,
     draw_errors,
+    expose_camera,
     place_patches,
     turn_knobs,
 )

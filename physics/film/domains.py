@@ -51,16 +51,6 @@ def wall_length(polarization: Any) -> float:
     return length
 
 
-def wall_curvature(polarization: NDArray[Any]) -> NDArray[np.float64]:
-    """Curvature div(grad P/|grad P|) in 1/px, (H, W); a disc of positive P has a negative one.
-
-    Meaningful near walls, where the gradient does not vanish.
-    """
-    gy, gx = np.gradient(np.asarray(polarization, np.float64))
-    norm = np.hypot(gx, gy) + 1e-12
-    return np.asarray(np.gradient(gy / norm, axis=0) + np.gradient(gx / norm, axis=1))
-
-
 def domain_sizes(polarization: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Areas in pixels of the up and of the down domains (four-connected), ascending."""
     sizes = []

@@ -7,8 +7,7 @@ P is the out-of-plane polarisation, in units of the film's own; lengths are pixe
 says otherwise. Disorder is a map a(x) ("random bond", or random temperature) and a random field. A
 film in a circuit that screens its charge incompletely feels a depolarising field, -alpha <P>.
 The equation is integrated by explicit steps on a 5-point Laplacian, stable up to
-:func:`longest_step`; for two components and dipolar depolarisation see
-:mod:`mattergym.physics.film.spectral`.
+:func:`longest_step`.
 
 References
 ----------

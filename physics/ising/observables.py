@@ -101,30 +101,6 @@ def energy(
     return -bond - np.asarray(field) * total(s)
 
 
-def structure_factor(
-    spins: NDArray[np.int8], wavevectors: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Structure factor |sum s exp(i q r)|^2 / N.
-
-    Parameters
-    ----------
-    spins : ndarray of int8, shape (B, L, L)
-    wavevectors : ndarray of float64, shape (n, 2)
-        (q_column, q_row) in radians a site, e.g. (pi, pi) for the staggered order.
-
-    Returns
-    -------
-    ndarray of float64, shape (B, n)
-    """
-    size = spins.shape[1]
-    position = np.arange(size)
-    values = np.empty((len(spins), len(wavevectors)))
-    for n, (qy, qx) in enumerate(wavevectors):
-        phase = np.exp(1j * qy * position)[:, None] * np.exp(1j * qx * position)[None, :]
-        values[:, n] = np.abs((spins * phase).sum(axis=(1, 2))) ** 2 / size**2
-    return values
-
-
 def susceptibility(
     magnetizations: NDArray[np.float64], temperature: ArrayLike, sites: int
 ) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CARBON, NITROGEN, SILICON, SULFUR, MOLYBDENUM, TUNGSTEN = 6, 7, 14, 16, 42, 74
+CARBON, SILICON, SULFUR, MOLYBDENUM, TUNGSTEN = 6, 14, 16, 42, 74
 # Lattice constant in A; atomic number and atoms a column of the two sites of a cell.
 MATERIALS = {
     "graphene": (2.46, (CARBON, CARBON), (1, 1)),

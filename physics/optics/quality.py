@@ -1,4 +1,4 @@
-"""How good a probe is: rms phase and Strehl ratio of its aberrations, FWHM and d50 of its image.
+"""How good a probe is: rms phase and Strehl ratio of its aberrations, FWHM of its image.
 
 Aberrations are edge phases in rad, images intensities, as
 :mod:`mattergym.physics.optics.aberrations` and its neighbours have them.
@@ -135,27 +135,3 @@ def fwhm(intensity: NDArray[np.float32], sampling: float) -> NDArray[np.float64]
     with np.errstate(over="ignore"):
         area = np.clip(above / slope + 0.5, 0.0, 1.0).sum(axis=(1, 2))
     return 2.0 * sampling * np.sqrt(area / np.pi)
-
-
-def d50(intensity: NDArray[np.float32], sampling: float) -> NDArray[np.float64]:
-    """Diameter in A of the circle around the centre of mass that holds half of the current.
-
-    Parameters
-    ----------
-    intensity : ndarray of float32, shape (B, n, n)
-    sampling : float
-        Pixel in A.
-    """
-    image = np.asarray(intensity, np.float64)
-    lanes, n = image.shape[:2]
-    total = image.sum(axis=(1, 2))
-    grid = np.arange(n, dtype=np.float64)
-    x = image.sum(axis=2) @ grid / total
-    y = image.sum(axis=1) @ grid / total
-    out = np.empty(lanes)
-    for b in range(lanes):
-        radius = np.hypot(grid[:, None] - x[b], grid - y[b]).ravel()
-        order = np.argsort(radius, kind="stable")
-        share = np.cumsum(image[b].ravel()[order]) / total[b]
-        out[b] = 2.0 * sampling * np.interp(0.5, share, radius[order])
-    return out

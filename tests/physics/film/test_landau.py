@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mattergym.benchmarks.validation.spectral_film import SpectralFilm
 from mattergym.physics.film import domains
 from mattergym.physics.film import landau as fe
-from mattergym.physics.film.spectral import SpectralFilm
 from mattergym.physics.rng import seed_streams
 
 

@@ -164,12 +164,6 @@ def test_spin_sums_agree_with_plain_numpy():
     assert np.array_equal(sums[:, 2], (s * np.roll(s, -1, 1)).sum((1, 2)))
 
 
-def test_structure_factor_of_an_antiferromagnet_peaks_at_pi_pi():
-    spins = (1 - 2 * (np.indices((8, 8)).sum(0) % 2)).astype(np.int8)[None]
-    q = np.array([[np.pi, np.pi], [0, 0], [np.pi, 0]])
-    np.testing.assert_allclose(observables.structure_factor(spins, q), [[64, 0, 0]], atol=1e-9)
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mattergym.physics.probe import cantilever, feedback, topography
+from mattergym.benchmarks.validation import cantilever
+from mattergym.physics.probe import feedback, topography
 from mattergym.physics.rng import seed_streams
 
 RATE = 4000.0
