@@ -103,7 +103,7 @@ def fit_resonance(
     Parameters
     ----------
     frequency : ndarray of float64, shape (N,)
-        Hz.
+        Hz, in any order.
     amplitude : ndarray of complex128, shape (N,)
 
     Returns
@@ -115,8 +115,8 @@ def fit_resonance(
     power = np.abs(amplitude) ** 2
     peak = int(np.argmax(power))
     above = frequency[power > 0.5 * power[peak]]
-    step = (frequency[-1] - frequency[0]) / (len(frequency) - 1)
-    start = frequency[peak] / max(above[-1] - above[0], step)
+    step = np.ptp(frequency) / (len(frequency) - 1)
+    start = frequency[peak] / max(np.ptp(above), step)
 
     def shape_and_static(values: NDArray[np.float64]) -> tuple[NDArray[np.complex128], complex]:
         shape = response(frequency, values[0] * frequency[peak], np.exp(values[1]))

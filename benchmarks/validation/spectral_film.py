@@ -102,7 +102,11 @@ class SpectralFilm:
         unit = np.where(k2 == 0.0, 1.0, k2)
         xx = gradient + dt * g * kx * kx / unit
         yy = gradient + dt * g * ky * ky / unit
-        xy = dt * g * kx * ky / unit
+        # At the Nyquist frequency of an even grid kx and -kx are one: the mixed term, odd in both,
+        # is 0 there.
+        odd_x = np.where(2 * np.arange(kx.size) == shape[1], 0.0, kx)
+        odd_y = np.where(2 * np.arange(ky.size)[:, None] == shape[0], 0.0, ky)
+        xy = dt * g * odd_x * odd_y / unit
         inverse = np.stack([yy, -xy, xx]) / (xx * yy - xy * xy)
         self._factor = inverse.astype(np.float32).repeat(2, axis=2)
 

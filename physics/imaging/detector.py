@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 # Pixels whose means are made at a time, a multiple of the sampler's block.
 PIECE = 4096
+# Mean counts a pixel whose Poisson counts are sure to fit int32.
+MOST_COUNTS = 2.1e9
 
 
 def scanned_positions(
@@ -93,7 +95,7 @@ def _count(fractions: Any, electrons: Any, streams: Any, counts: Any) -> None:
 def expose(
     fractions: NDArray[np.float32], electrons: ArrayLike, streams: NDArray[np.uint64]
 ) -> NDArray[np.int32]:
-    """Poisson counts of frames.
+    """Draw Poisson counts of frames.
 
     Parameters
     ----------
@@ -107,10 +109,23 @@ def expose(
     Returns
     -------
     ndarray of int32, shape (B, H, W)
+
+    Raises
+    ------
+    ValueError
+        If a mean count is not finite, negative, or so large that counts may not fit int32.
     """
     lanes = len(fractions)
     counts = np.empty(fractions.shape, np.int32)
     beam = np.array(np.broadcast_to(electrons, lanes), np.float64)
+    if fractions.size:
+        flat = fractions.reshape(lanes, -1)
+        ends = np.concatenate([flat.min(axis=1) * beam, flat.max(axis=1) * beam])
+        if not ((ends >= 0.0) & (ends <= MOST_COUNTS)).all():
+            worst = ends[~((ends >= 0.0) & (ends <= MOST_COUNTS))][0]
+            raise ValueError(
+                f"electrons: a mean of {worst:g} counts a pixel is not in 0..{MOST_COUNTS:g}"
+            )
     _count(fractions.reshape(lanes, -1), beam, streams, counts.reshape(lanes, -1))
     return counts
 

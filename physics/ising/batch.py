@@ -30,7 +30,7 @@ import numpy as np
 from numba import njit
 
 from mattergym.physics.ising import observables
-from mattergym.physics.ising.couplings import checked_temperature, per_lane
+from mattergym.physics.ising.couplings import checked_spins, checked_temperature, per_lane
 from mattergym.physics.ising.planes import (
     ALL_ONES,
     CLASSES,
@@ -42,7 +42,6 @@ from mattergym.physics.ising.planes import (
     TIE,
     VECTOR,
     ZERO,
-    checked_spins,
     checked_streams,
     checked_sweeps,
     class_probabilities,

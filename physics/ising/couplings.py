@@ -58,14 +58,14 @@ def per_lane(value: ArrayLike, lanes: int, name: str) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        If its shape is neither () nor (B,).
+        If its shape is neither () nor (B,), or a value is not finite.
     """
     array = np.asarray(value, np.float64)
-    if array.shape == (lanes,):
-        return array
-    if array.ndim == 0:
-        return np.full(lanes, array)
-    raise ValueError(f"{name} has shape {array.shape}; allowed are () or ({lanes},)")
+    if array.shape not in ((), (lanes,)):
+        raise ValueError(f"{name} has shape {array.shape}; allowed are () or ({lanes},)")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} = {array[~np.isfinite(array)].flat[0]} is not finite")
+    return array if array.ndim else np.full(lanes, array)
 
 
 def checked_temperature(value: ArrayLike, lanes: int) -> NDArray[np.float64]:
@@ -82,11 +82,20 @@ def checked_temperature(value: ArrayLike, lanes: int) -> NDArray[np.float64]:
     return temperature
 
 
-def check_lattices(spins: NDArray[np.int8]) -> None:
-    """Raise ValueError unless spins are int8 (B, L, L) with an even L >= 2."""
-    if spins.dtype != np.int8 or spins.ndim != 3 or spins.shape[1] != spins.shape[2]:
+def checked_spins(spins: NDArray[np.int8], ndim: int) -> NDArray[np.int8]:
+    """Check that spins are int8 of +-1, (B, L, L) or (L, L), and return them."""
+    if spins.dtype != np.int8 or spins.ndim != ndim or spins.shape[-1] != spins.shape[-2]:
         raise ValueError(
-            f"spins has shape {spins.shape} and dtype {spins.dtype}; needed is int8 (B, L, L)"
+            f"spins is {spins.dtype} {spins.shape}; needed is int8 "
+            + ("(B, L, L)" if ndim == 3 else "(L, L)")
         )
+    if not (np.abs(spins) == 1).all():
+        raise ValueError("spins has values other than -1 and 1")
+    return spins
+
+
+def check_lattices(spins: NDArray[np.int8]) -> None:
+    """Raise ValueError unless spins are int8 (B, L, L) of +-1 with an even L >= 2."""
+    checked_spins(spins, 3)
     if spins.shape[1] % 2 or spins.shape[1] < 2:
         raise ValueError(f"spins has L = {spins.shape[1]}; sublattices need an even L >= 2")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from mattergym.physics.ising.couplings import checked_temperature
+from mattergym.physics.ising.couplings import checked_spins, checked_temperature
 from mattergym.physics.ising.planes import (
     ALL_ONES,
     CLASSES,
@@ -23,7 +23,6 @@ from mattergym.physics.ising.planes import (
     TIE,
     VECTOR,
     ZERO,
-    checked_spins,
     checked_streams,
     checked_sweeps,
     class_probabilities,

@@ -190,15 +190,3 @@ def checked_streams(streams: NDArray[np.uint64], rows: int) -> NDArray[np.uint64
             f"streams is {streams.dtype} {streams.shape}; needed is uint64 ({rows}, 4)"
         )
     return streams
-
-
-def checked_spins(spins: NDArray[np.int8], ndim: int) -> NDArray[np.int8]:
-    """Check that spins are int8 of +-1, (B, L, L) or (L, L), and return them."""
-    if spins.dtype != np.int8 or spins.ndim != ndim or spins.shape[-1] != spins.shape[-2]:
-        raise ValueError(
-            f"spins is {spins.dtype} {spins.shape}; needed is int8 "
-            + ("(B, L, L)" if ndim == 3 else "(L, L)")
-        )
-    if not (np.abs(spins) == 1).all():
-        raise ValueError("spins has values other than -1 and 1")
-    return spins

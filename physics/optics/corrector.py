@@ -143,7 +143,7 @@ def expose_camera(
         for k in range(0, n, 2):
             radius = np.sqrt(-2.0 * np.log(1.0 - uniform(stream)))
             angle = 2.0 * np.pi * uniform(stream)
-            for step in range(2):
+            for step in range(min(2, n - k)):
                 draw = radius * (np.cos(angle) if step == 0 else np.sin(angle))
                 mean = electrons * source[k + step]
                 count = offset + gain * (mean + draw * np.sqrt(mean + read * read))

@@ -272,3 +272,24 @@ def test_bad_input_is_named():
         SpectralFilm((8, 8), components=3)
     with pytest.raises(ValueError, match=r"g = 1\.0 needs two components"):
         SpectralFilm((8, 8), components=1, g=1.0)
+
+
+def test_a_checkerboard_of_one_component_leaves_the_other_alone():
+    p = np.zeros((2, 2, 2), np.float32)
+    p[0] = [[0.5, -0.5], [-0.5, 0.5]]
+    moved = SpectralFilm((2, 2), g=1.0, dt=0.05)(p, 0 * p, 1)
+    assert np.abs(moved[1]).max() < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(15, 15), (16, 15), (15, 16), (16, 16)])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_the_spectral_film_commutes_with_mirrors(shape, axis):
+    film = SpectralFilm(shape, kappa=0.3, c=0.5, g=2.0)
+    p = (0.5 * np.random.default_rng(0).standard_normal((2, *shape))).astype(np.float32)
+
+    def mirror(q):
+        m = np.roll(np.flip(q, axis), 1, axis).copy()
+        m[2 - axis] *= -1
+        return m
+
+    np.testing.assert_allclose(mirror(film(p, 0 * p, 1)), film(mirror(p), 0 * p, 1), atol=1e-5)

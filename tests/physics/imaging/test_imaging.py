@@ -149,3 +149,18 @@ def test_kernels_as_plain_python_and_lanes_apart():
     out = np.zeros((1, 3), np.uint8)
     detector.digitize(counts, 2.0, 5.0, 0.0, streams_of(1), out)
     assert out[0].tolist() == [5, 25, 255]
+
+
+@pytest.mark.parametrize("electrons", [np.nan, np.inf, -5.0, 2.2e9, [1.0, -1.0]])
+def test_counts_that_cannot_be_are_refused(electrons):
+    streams = seed_streams(np.arange(2, dtype=np.uint64), np.zeros(2, np.uint64), 1)
+    before = streams.copy()
+    with pytest.raises(ValueError, match=r"mean of .* counts"):
+        detector.expose(np.ones((2, 2, 2), np.float32), electrons, streams)
+    assert np.array_equal(streams, before)
+
+
+def test_counts_up_to_the_largest_fit_their_type():
+    streams = seed_streams(np.arange(1, dtype=np.uint64), np.zeros(1, np.uint64), 1)
+    counts = detector.expose(np.ones((1, 9, 9), np.float32), detector.MOST_COUNTS, streams)
+    assert np.abs(counts / detector.MOST_COUNTS - 1.0).max() < 1e-3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mattergym.physics.ising import checkerboard, cluster, observables
+from mattergym.physics.ising import checkerboard, cluster, observables, sweeps
 from mattergym.physics.ising import exact as ising_exact
 from mattergym.physics.ising.couplings import FERROMAGNET, Bonds, Diagonal, RandomField, Uniform
 from mattergym.physics.rng import seed_streams
@@ -173,13 +173,26 @@ def test_spin_sums_agree_with_plain_numpy():
         ({"temperature": np.nan}, "temperature"),
         ({"temperature": np.ones(3)}, "temperature"),
         ({"rule": "kawasaki"}, "rule"),
+        ({"field": np.nan}, "field = nan"),
+        ({"field": np.inf}, "field = inf"),
+        ({"couplings": Uniform(np.nan, 1.0)}, "jx = nan"),
+        ({"spins": np.zeros((1, 4, 4), np.int8)}, "other than -1 and 1"),
     ],
 )
 def test_bad_input_raises_a_sentence(change, words):
     arguments = {"spins": np.ones((1, 4, 4), np.int8), "temperature": 1.0, "field": 0.0}
     arguments |= {"streams": streams(1), "sweeps": 1, **change}
-    with pytest.raises(ValueError, match=words):
-        checkerboard.checkerboard_sweeps(**arguments)
+    for sweep in (checkerboard.checkerboard_sweeps, sweeps.heat_bath_sweeps):
+        with pytest.raises(ValueError, match=words):
+            sweep(**arguments)
+
+
+@pytest.mark.parametrize("change", [{"field": np.nan}, {"spins": np.zeros((1, 16, 16), np.int8)}])
+def test_bit_sliced_kernel_refuses_what_the_plain_one_refuses(change):
+    arguments = {"spins": np.ones((1, 16, 16), np.int8), "temperature": 1.0, "field": 0.0}
+    for sweep in (checkerboard.checkerboard_sweeps, sweeps.heat_bath_sweeps):
+        with pytest.raises(ValueError, match=r"field|other than"):
+            sweep(**{**arguments, **change}, streams=streams(1), sweeps=1)
 
 
 def test_compiled_kernel_equals_plain_python(monkeypatch):

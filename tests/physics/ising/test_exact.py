@@ -39,6 +39,19 @@ def test_onsager_heat_capacity_is_the_slope_of_the_energy():
     np.testing.assert_allclose(exact.onsager_heat_capacity(t), slope, rtol=1e-5)
 
 
+def test_closed_forms_hold_at_their_limits():
+    tc = exact.critical_temperature()
+    assert exact.onsager_energy(tc) == pytest.approx(-np.sqrt(2.0), abs=1e-12)
+    for energy in (exact.onsager_energy(0.0028), exact.kaufman_energy(8, 0.01)):
+        assert energy == pytest.approx(-2.0, abs=1e-8)
+    assert exact.spontaneous_magnetization(0.0028) == 1.0
+    assert exact.onsager_heat_capacity(0.0028) == pytest.approx(0.0, abs=1e-9)
+    assert exact.onsager_heat_capacity(tc) > 10.0
+    # High temperature: E = -2 tanh K to first order.
+    for energy in (exact.onsager_energy(1e4), exact.kaufman_energy(8, 1e4)):
+        assert energy == pytest.approx(-2e-4, rel=1e-3)
+
+
 def test_free_energy_table_has_the_exact_slope_and_limits():
     table = free_energy.table()
     value = free_energy.log_partition_function

@@ -109,3 +109,11 @@ def test_the_sign_of_aberrations_is_lost_in_focus_and_not_out_of_focus():
     assert np.abs(frame(phases, film) - frame(-phases, turned)).max() < 1e-3 * scale
     apart = frame(phases + defocus, film) - frame(-phases + defocus, turned)
     assert apart.std() > 0.5 * scale
+
+
+def test_camera_of_an_odd_number_of_pixels_writes_its_own_alone():
+    for expose in (corrector.expose_camera, corrector.expose_camera.py_func):
+        room = np.full((3, 5, 5), 7, np.uint8)
+        expose(np.ones((1, 5, 5), np.float32), 500.0, 0.1, 20.0, 2.0, streams(1), room[1:2])
+        assert (room[[0, 2]] == 7).all()
+        assert abs(room[1].mean() - 70.0) < 3.0

@@ -213,6 +213,18 @@ def test_resonance_is_recovered_to_a_thousandth():
     assert cantilever.fit_resonance(f, noisy)[0] == pytest.approx(353e3, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    "order", [slice(None, None, -1), np.random.default_rng(0).permutation(201)]
+)
+def test_a_sweep_may_run_downward_or_anyhow(order):
+    frequency = np.linspace(340e3, 366e3, 201)
+    amplitude = cantilever.response(frequency, 353e3, 120.0)
+    upward = cantilever.fit_resonance(frequency, amplitude)
+    assert upward[:2] == pytest.approx((353e3, 120.0), rel=1e-6)
+    other = cantilever.fit_resonance(frequency[order], amplitude[order])
+    assert np.allclose(other, upward, rtol=1e-9)
+
+
 def test_pfm_phase_flips_by_pi_across_a_wall():
     wall = np.tanh(np.linspace(-8, 8, 200) / 1.0)
     generator = np.random.default_rng(2)
