@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from mattergym.physics import atom_walk as walk
+from mattergym.physics.layers import walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

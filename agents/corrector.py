@@ -17,8 +17,8 @@ from mattergym.envs.stem.corrector import (
     READING_SCALE,
     START,
 )
-from mattergym.physics.corrector import COMPONENT_ORDER, COMPONENTS, PART, TERM, coupling_law
-from mattergym.physics.probe_quality import wavefront_gram
+from mattergym.physics.optics.corrector import COMPONENT_ORDER, COMPONENTS, PART, TERM, coupling_law
+from mattergym.physics.optics.quality import wavefront_gram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ from mattergym.envs.spm.discovery import (
     STRIDE,
     WALL_SCALE,
 )
-from mattergym.physics import domains
+from mattergym.physics.film import domains
 
 # Row and column of every place, (576, 2), in 0..1.
 PLACE_FEATURES = np.stack(np.divmod(np.arange(PLACES), GRID), axis=1) / (GRID - 1.0)

@@ -21,8 +21,8 @@ from mattergym.envs.spm.domain_writing import (
     VOLTAGE,
     analyse,
 )
-from mattergym.physics import domain_writing as writing
-from mattergym.physics.domain_writing import SIZE
+from mattergym.physics.film import writing
+from mattergym.physics.film.writing import SIZE
 from mattergym.physics.rng import seed_streams
 
 # Pulses of which the radius is tabulated.

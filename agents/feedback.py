@@ -8,7 +8,7 @@ import numpy as np
 
 from mattergym.agents.base import Agent, Recipe, Shelf
 from mattergym.envs.spm import feedback as task
-from mattergym.physics import probe
+from mattergym.physics.probe import feedback
 from mattergym.physics.rng import seed_streams
 
 if TYPE_CHECKING:
@@ -37,19 +37,19 @@ def steady_loss(
     gain, bandwidth, setpoint, rate = np.exp(settings.T)
     lanes = np.arange(n)
     streams = seed_streams(np.zeros(n, np.uint64), np.zeros(n, np.uint64), 7)
-    state = np.zeros((n, probe.STATE_SIZE))
+    state = np.zeros((n, feedback.STATE_SIZE))
     images, statistics = np.empty((n, 3, width)), np.empty((n, 5))
     plants = np.tile(plant, (n, 1))
-    propagator = probe.resonator_propagator(
+    propagator = feedback.resonator_propagator(
         plants[:, task.RESONANCE], plants[:, task.QUALITY], task.SAMPLE_RATE
     )
     samples = np.round(0.5 * task.SAMPLE_RATE / rate).astype(np.int64)
-    smoothing = probe.filter_coefficient(bandwidth, task.SAMPLE_RATE)
+    smoothing = feedback.filter_coefficient(bandwidth, task.SAMPLE_RATE)
     task.engage_tips(lanes, np.full(n, surface[0, 0]), setpoint, state)
     total = np.zeros(n)
     for row in surface:
         line = np.tile(row, (n, 1))
-        probe.scan_lines(
+        feedback.scan_lines(
             lanes,
             line,
             line,

@@ -22,7 +22,7 @@ from mattergym.envs.stem.survey import (
     Law,
     STEMSurvey,
 )
-from mattergym.physics import survey
+from mattergym.physics.layers import survey
 from mattergym.physics.rng import seed_streams
 
 LOW, MIDDLE, TOP = range(3)

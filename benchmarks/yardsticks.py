@@ -8,7 +8,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from mattergym.physics.ising import spin_sums, sweep_uniform
+from mattergym.physics.ising.checkerboard import sweep_uniform
+from mattergym.physics.ising.observables import spin_sums
 
 
 class LeanIsing(gym.Env[Any, Any]):

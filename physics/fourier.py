@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from mattergym.physics.simd_float import LANES, load, multiply_add, splat, store
+from mattergym.physics.simd import FLOATS, load, multiply_add, splat, store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def plan(size: int) -> Plan:
 @njit(cache=True)
 def copy_vectors(source: Any, start: int, target: Any, count: int) -> None:
     """Copy source[start : start + count] to the front of target; count a multiple of 16."""
-    for i in range(0, count, LANES):
+    for i in range(0, count, FLOATS):
         store(target, i, load(source, start + i))
 
 
@@ -90,7 +90,7 @@ def _pass_of_four(
         c2, s2 = splat(twiddles[t + 2]), splat(twiddles[t + 3])
         c3, s3 = splat(twiddles[t + 4]), splat(twiddles[t + 5])
         t += 6
-        for q in range(0, stride, LANES):
+        for q in range(0, stride, FLOATS):
             i, k = stride * p + q, 4 * stride * p + q
             ar, ai = load(re, i), load(im, i)
             br, bi = load(re, i + part), load(im, i + part)
@@ -119,7 +119,7 @@ def _pass_of_two(
     for p in range(length):
         c, s = splat(twiddles[t]), splat(twiddles[t + 1])
         t += 2
-        for q in range(0, stride, LANES):
+        for q in range(0, stride, FLOATS):
             i, k = stride * p + q, 2 * stride * p + q
             ar, ai = load(re, i), load(im, i)
             br, bi = load(re, i + part), load(im, i + part)
@@ -140,7 +140,7 @@ def _pass_of_three(
         c1, s1 = splat(twiddles[t]), splat(twiddles[t + 1])
         c2, s2 = splat(twiddles[t + 2]), splat(twiddles[t + 3])
         t += 4
-        for q in range(0, stride, LANES):
+        for q in range(0, stride, FLOATS):
             i, k = stride * p + q, 3 * stride * p + q
             ar, ai = load(re, i), load(im, i)
             br, bi = load(re, i + part), load(im, i + part)
@@ -178,7 +178,7 @@ def _pass_of_any(
             if j:
                 c, s = splat(twiddles[t]), splat(twiddles[t + 1])
                 t += 2
-            for q in range(0, stride, LANES):
+            for q in range(0, stride, FLOATS):
                 i, k = stride * p + q, stride * (factor * p + j) + q
                 ur, ui = load(re, i), load(im, i)
                 root = 0
@@ -219,7 +219,7 @@ def transform(
     tuple of ndarray
         Parts of the result: ``(re, im)`` or ``(other_re, other_im)``.
     """
-    length, stride, t = 1, LANES, 0
+    length, stride, t = 1, FLOATS, 0
     for factor in factors:
         length *= factor
     for factor in factors:

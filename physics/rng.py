@@ -48,6 +48,25 @@ def splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
         return z ^ (z >> np.uint64(31))
 
 
+@njit(cache=True)
+def _mix(x: Any) -> Any:
+    """Output of :func:`splitmix64` for one uint64."""
+    z = x + _GOLDEN_GAMMA
+    z = (z ^ (z >> np.uint64(30))) * _MIX_1
+    z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True)
+def _fill_streams(seeds: Any, episodes: Any, purpose: Any, states: Any) -> None:
+    """Write the states of :func:`seed_streams`."""
+    for b in range(states.shape[0]):
+        key = _mix(_mix(_mix(seeds[b]) ^ episodes[b]) ^ purpose)
+        for word in range(4):
+            states[b, word] = _mix(key)
+            key += _GOLDEN_GAMMA
+
+
 def seed_streams(
     seeds: NDArray[np.uint64], episodes: NDArray[np.uint64], purpose: int
 ) -> NDArray[np.uint64]:
@@ -65,15 +84,10 @@ def seed_streams(
     ndarray of uint64, shape (B, 4)
         States for :func:`xoshiro256pp`; never all zero.
     """
-    key = splitmix64(np.asarray(seeds, np.uint64))
-    key = splitmix64(key ^ np.asarray(episodes, np.uint64))
-    key = splitmix64(key ^ np.uint64(purpose))
-    state = np.empty((len(key), 4), np.uint64)
-    with np.errstate(over="ignore"):
-        for word in range(4):
-            state[:, word] = splitmix64(key)
-            key = key + _GOLDEN_GAMMA
-    return state
+    seeds, episodes = np.asarray(seeds, np.uint64), np.asarray(episodes, np.uint64)
+    states = np.empty((len(seeds), 4), np.uint64)
+    _fill_streams(seeds, episodes, np.uint64(purpose), states)
+    return states
 
 
 @njit(cache=True)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from mattergym.benchmarks.speed import Growth, Ratio, Section
-from mattergym.physics import hysteresis
-from mattergym.physics.ferroelectric import PERIODIC, Landau, relax
-from mattergym.physics.ferroelectric_spectral import SpectralFilm
+from mattergym.benchmarks.validation.spectral_film import SpectralFilm
+from mattergym.physics.film import hysteresis
+from mattergym.physics.film.landau import PERIODIC, Landau, relax
 from mattergym.physics.rng import seed_streams
 
 SIZES = (64, 128, 256)

@@ -9,7 +9,8 @@ import numpy as np
 
 from mattergym.benchmarks.speed import Growth, Ratio, Section
 from mattergym.benchmarks.speed.optics import timed
-from mattergym.physics import crystals, imaging
+from mattergym.physics.imaging import detector, haadf
+from mattergym.physics.layers import crystals
 from mattergym.physics.rng import seed_streams
 
 VOLTAGE, APERTURE, PIXEL, SOURCE_SIZE = 60e3, 0.030, 0.25, 0.5
@@ -24,11 +25,11 @@ class Frames:
 
     def __init__(self, pixels: int, lanes: int) -> None:
         crystal = crystals.layer("WS2", pixels * PIXEL + 8.0, pixels * PIXEL + 8.0, 0.2)
-        sections = [imaging.cross_section(int(number), VOLTAGE) for number in crystal.numbers]
+        sections = [haadf.cross_section(int(number), VOLTAGE) for number in crystal.numbers]
         drift = np.linspace(0.0, 1.0, lanes)[:, None, None]
         self.positions = crystal.positions - 4.0 + drift
         self.weights = np.tile(sections * crystal.atoms, (lanes, 1))
-        self.camera = imaging.Haadf(pixels, PIXEL, VOLTAGE, APERTURE, source_size=SOURCE_SIZE)
+        self.camera = haadf.Haadf(pixels, PIXEL, VOLTAGE, APERTURE, source_size=SOURCE_SIZE)
         self.lanes = np.arange(lanes)
         self.streams = seed_streams(self.lanes.astype(np.uint64), np.zeros(lanes, np.uint64), 1)
         self.generator = np.random.default_rng(0)
@@ -41,7 +42,7 @@ class Frames:
 
     def noisy(self) -> np.ndarray[Any, Any]:
         """Poisson counts."""
-        return imaging.expose(self.clean(), DOSE * PIXEL**2, self.streams)
+        return detector.expose(self.clean(), DOSE * PIXEL**2, self.streams)
 
     def plain(self) -> np.ndarray[Any, Any]:
         """Count as a textbook has it: histogram, product of FFTs, numpy's Poisson numbers."""

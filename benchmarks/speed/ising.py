@@ -24,11 +24,12 @@ from llvmlite import binding
 from numba import njit
 
 from mattergym.benchmarks.speed import Growth, Ratio, Section
-from mattergym.physics.ising import spin_sums, sweep_uniform
-from mattergym.physics.ising_big import BIG_STREAMS, BigLattice
-from mattergym.physics.ising_bits import LatticeBatch
-from mattergym.physics.ising_exact import critical_temperature
-from mattergym.physics.ising_planes import (
+from mattergym.physics.ising.batch import LatticeBatch
+from mattergym.physics.ising.checkerboard import sweep_uniform
+from mattergym.physics.ising.exact import critical_temperature
+from mattergym.physics.ising.lattice import BIG_STREAMS, BigLattice
+from mattergym.physics.ising.observables import spin_sums
+from mattergym.physics.ising.planes import (
     CLASSES,
     LEVELS,
     class_probabilities,

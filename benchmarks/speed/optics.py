@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mattergym.benchmarks.speed import Growth, Ratio, Section
-from mattergym.physics import optics
+from mattergym.physics.optics import aberrations, ronchigram
 
 VOLTAGE, APERTURE, FILM = 60e3, 0.030, 100.0
 # A grid 1.2 times as wide as the aperture.
@@ -28,7 +28,7 @@ def plain_ronchigram(
     r, phi = np.hypot(x, y), np.arctan2(y, x)
     magnitude, angle = np.hypot(*phases.T), np.arctan2(*phases.T[::-1])
     chi = np.zeros_like(x)
-    for (n_, m), c, a in zip(optics.TERMS, magnitude, angle, strict=True):
+    for (n_, m), c, a in zip(aberrations.TERMS, magnitude, angle, strict=True):
         chi += c * r ** (n_ + 1) * np.cos(m * phi - a)
     wave = np.fft.ifft2(np.exp(-1j * chi) * (r <= 1.0)) * grating
     return np.abs(np.fft.fftshift(np.fft.fft2(wave))) ** 2
@@ -66,12 +66,12 @@ def section() -> Section:
     for n, lanes in ((64, 64), (128, 1), (256, 1), (512, 1)):
         phases = generator.normal(0.0, 2.0, (lanes, 14, 2))
         step = WIDTH / n
-        sampling = float(optics.wavelength(VOLTAGE)) / (n * step * APERTURE)
-        film = optics.amorphous_film(n, sampling, VOLTAGE, FILM, generator)
+        sampling = float(aberrations.wavelength(VOLTAGE)) / (n * step * APERTURE)
+        film = ronchigram.amorphous_film(n, sampling, VOLTAGE, FILM, generator)
         gratings = np.exp(1j * film)[None]
         name = f"Ronchigram {n} x {n}" + (f", batch of {lanes}" if lanes > 1 else "")
         contestants[name] = timed(
-            partial(optics.ronchigrams, phases, gratings, step), lanes * n * n
+            partial(ronchigram.ronchigrams, phases, gratings, step), lanes * n * n
         )
         if lanes == 1:
             sizes[name] = float(n * n)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mattergym.benchmarks.speed import Ratio, Section
-from mattergym.physics import probe
+from mattergym.physics.probe import feedback
 from mattergym.physics.rng import seed_streams
 
 RATE, WIDTH, SAMPLES = 4000.0, 128, 1000
@@ -40,9 +40,9 @@ def _compiled(lanes: int) -> Callable[[], float]:
     ones = np.ones(lanes)
     surface = np.cumsum(np.random.default_rng(0).normal(size=(lanes, WIDTH)), axis=1)
     streams = seed_streams(np.arange(lanes, dtype=np.uint64), np.zeros(lanes, np.uint64), 1)
-    state = np.zeros((lanes, probe.STATE_SIZE))
+    state = np.zeros((lanes, feedback.STATE_SIZE))
     images, statistics = np.empty((lanes, 3, WIDTH)), np.empty((lanes, 5))
-    propagator = probe.resonator_propagator(F0 * ones, QUALITY * ones, RATE)
+    propagator = feedback.resonator_propagator(F0 * ones, QUALITY * ones, RATE)
     arguments = (
         np.arange(lanes),
         surface,
@@ -66,7 +66,7 @@ def _compiled(lanes: int) -> Callable[[], float]:
         begin = now = time.perf_counter()
         count = 0
         while now - begin < 0.1:
-            probe.scan_lines(*arguments)
+            feedback.scan_lines(*arguments)
             count += 1
             now = time.perf_counter()
         return 1e9 * (now - begin) / (count * lanes * 2 * SAMPLES)

@@ -26,7 +26,7 @@ from mattergym.envs.validation import first_outside
 """
 START = "first_outside(np.zeros((1, 2), np.float32), 1.0)"
 KERNEL = """
-from mattergym.physics.ising_bits import LatticeBatch
+from mattergym.physics.ising.batch import LatticeBatch
 from mattergym.physics.rng import seed_streams
 lanes = np.arange(64, dtype=np.uint64)
 streams = seed_streams(lanes, lanes, 0)
@@ -41,7 +41,7 @@ STAGES: dict[str, tuple[str, str, float | None]] = {
     "import mattergym": ("", "import mattergym", 1.0),
     "import of the Ising kernels, after it": (
         "import mattergym",
-        "import mattergym.physics.ising_bits",
+        "import mattergym.physics.ising.batch",
         None,
     ),
     "Numba's own start": (NUMBA, START, None),

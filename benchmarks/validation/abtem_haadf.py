@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mattergym.physics import crystals, imaging, optics
+from mattergym.physics.imaging import haadf
+from mattergym.physics.layers import crystals
+from mattergym.physics.optics import aberrations as optics_aberrations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,10 +57,10 @@ def our_image(voltage: float, aberrations: dict[str, float]) -> NDArray[np.float
     """Fractions of the beam on the detector by our convolution, (35, 35), first axis x."""
     positions, silicon, _ = sites()
     x, y = scan_points()
-    weights = np.full(len(positions), imaging.cross_section(crystals.CARBON, voltage))
-    weights[silicon] = imaging.cross_section(crystals.SILICON, voltage)
-    lens = optics.coefficients(**aberrations)
-    camera = imaging.Haadf(len(x), STEP, voltage, 1e-3 * APERTURE, lens)
+    weights = np.full(len(positions), haadf.cross_section(crystals.CARBON, voltage))
+    weights[silicon] = haadf.cross_section(crystals.SILICON, voltage)
+    lens = optics_aberrations.coefficients(**aberrations)
+    camera = haadf.Haadf(len(x), STEP, voltage, 1e-3 * APERTURE, lens)
     return camera(np.arange(1), (positions - (x[0], y[0]))[None], weights[None])[0].T
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mattergym.physics import optics
+from mattergym.physics.optics import aberrations as optics_aberrations
+from mattergym.physics.optics import waves as optics_waves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,18 +49,18 @@ def our_wave(index: int) -> NDArray[np.complex128]:
     """Evaluate our exp(-i chi) at :func:`angles`, (400,)."""
     alpha, phi = angles()
     r = alpha / APERTURE
-    lens = optics.coefficients(**aberrations(index))
-    phases = optics.edge_phases(lens, VOLTAGES[index], APERTURE)
+    lens = optics_aberrations.coefficients(**aberrations(index))
+    phases = optics_aberrations.edge_phases(lens, VOLTAGES[index], APERTURE)
     wave: NDArray[np.complex128] = np.exp(
-        -1j * optics.aberration_function(phases, r * np.cos(phi), r * np.sin(phi))
+        -1j * optics_aberrations.aberration_function(phases, r * np.cos(phi), r * np.sin(phi))
     )
     return wave
 
 
 def our_probe(index: int) -> NDArray[np.float32]:
     """Compute the central part of our probe, (64, 64)."""
-    lens = optics.coefficients(**aberrations(index))[None]
-    probe = optics.probes(lens, VOLTAGES[index], APERTURE, PIXELS, SAMPLING)[0]
+    lens = optics_aberrations.coefficients(**aberrations(index))[None]
+    probe = optics_waves.probes(lens, VOLTAGES[index], APERTURE, PIXELS, SAMPLING)[0]
     part = slice(PIXELS // 2 - CROP // 2, PIXELS // 2 + CROP // 2)
     return probe[part, part]
 

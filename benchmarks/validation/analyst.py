@@ -10,7 +10,7 @@ from scipy import stats
 from mattergym.benchmarks.validation.check import Check
 from mattergym.envs.objectives import dose_efficiency
 from mattergym.envs.stem.survey import THRESHOLD
-from mattergym.physics import survey
+from mattergym.physics.layers import survey
 from mattergym.physics.rng import seed_streams
 
 DOSES = np.array([500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0, 32000.0])  # e/A^2

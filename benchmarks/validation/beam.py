@@ -9,8 +9,7 @@ import numpy as np
 from scipy import linalg, stats
 
 from mattergym.benchmarks.validation.check import Check, lane_streams
-from mattergym.physics import atom_walk as walk
-from mattergym.physics import damage
+from mattergym.physics.layers import damage, walk
 
 # Voltage in kV, cross-section in barn and relative tolerance, of carbon in graphene.
 TABLE = (

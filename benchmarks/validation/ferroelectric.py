@@ -9,9 +9,9 @@ import numpy as np
 
 from mattergym.benchmarks.validation import ferroelectric_pictures
 from mattergym.benchmarks.validation.check import Check, lane_streams
-from mattergym.physics import domains
-from mattergym.physics import ferroelectric as fe
-from mattergym.physics.ferroelectric_spectral import SpectralFilm
+from mattergym.benchmarks.validation.spectral_film import SpectralFilm
+from mattergym.physics.film import domains
+from mattergym.physics.film import landau as fe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from mattergym.benchmarks.validation import cantilever
 from mattergym.benchmarks.validation.check import Check, lane_streams
-from mattergym.physics import cantilever, hysteresis
-from mattergym.physics import domain_writing as writing
-from mattergym.physics import ferroelectric as fe
+from mattergym.physics.film import hysteresis, writing
+from mattergym.physics.film import landau as fe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

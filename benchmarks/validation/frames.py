@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mattergym.physics import crystals, imaging, optics
+from mattergym.physics.imaging import detector, haadf
+from mattergym.physics.layers import crystals
+from mattergym.physics.optics import aberrations
 from mattergym.physics.rng import seed_streams
 
 if TYPE_CHECKING:
@@ -55,18 +57,18 @@ class Frame(NamedTuple):
 def acquire(frame: Frame, seed: int) -> NDArray[np.uint8]:
     """Scan a frame: (320, 320) levels, [y, x]."""
     crystal, size = frame.crystal, frame.pixel_size
-    dwell = frame.electrons / imaging.dose(CURRENT, 1.0, size)  # us
+    dwell = frame.electrons / detector.dose(CURRENT, 1.0, size)  # us
     row_seconds = PIXELS * dwell * 1e-6 + FLYBACK_SECONDS
-    sections = np.array([imaging.cross_section(int(z), frame.voltage) for z in crystal.numbers])
-    camera = imaging.Haadf(
+    sections = np.array([haadf.cross_section(int(z), frame.voltage) for z in crystal.numbers])
+    camera = haadf.Haadf(
         PIXELS,
         size,
         frame.voltage,
         APERTURE,
-        optics.coefficients(**frame.lens) if frame.lens else None,
+        aberrations.coefficients(**frame.lens) if frame.lens else None,
         SOURCE_SIZE,
     )
-    seen = imaging.scanned_positions(
+    seen = detector.scanned_positions(
         (crystal.positions - 5.0)[None],
         np.array([frame.drift]),
         row_seconds,
@@ -77,10 +79,10 @@ def acquire(frame: Frame, seed: int) -> NDArray[np.uint8]:
     fractions = camera(np.arange(1), seen, (sections * crystal.atoms.astype(np.float64))[None])
     streams = seed_streams(np.array([seed], np.uint64), np.zeros(1, np.uint64), 1)
     electrons = frame.electrons * size**2
-    counts = imaging.expose(fractions, electrons, streams).reshape(1, -1)
+    counts = detector.expose(fractions, electrons, streams).reshape(1, -1)
     gain = BRIGHT / (electrons * float(np.percentile(fractions, 99.8)) + 2.0)
     levels = np.empty(counts.shape, np.uint8)
-    imaging.digitize(counts, gain, DARK, READ_NOISE, streams, levels)
+    detector.digitize(counts, gain, DARK, READ_NOISE, streams, levels)
     return levels.reshape(PIXELS, PIXELS)
 
 

@@ -10,7 +10,8 @@ from scipy import stats
 from mattergym.benchmarks.validation import abtem_haadf, abtem_optics, frames
 from mattergym.benchmarks.validation.check import Check, lane_streams
 from mattergym.envs.stem.instrument import Stem
-from mattergym.physics import imaging, optics
+from mattergym.physics.imaging import detector, haadf
+from mattergym.physics.optics import aberrations
 from mattergym.physics.poisson import poisson_counts
 
 ELEMENTS = (6, 7, 14, 16, 42, 74)
@@ -108,7 +109,7 @@ def _z_contrast() -> list[Check]:
     """Exponent of the cross-section against atomic number, over six elements."""
     checks = []
     for voltage in (60e3, 80e3, 200e3, 300e3):
-        sections = [imaging.cross_section(number, voltage) for number in ELEMENTS]
+        sections = [haadf.cross_section(number, voltage) for number in ELEMENTS]
         slope = float(np.polyfit(np.log(ELEMENTS), np.log(sections), 1)[0])
         checks.append(
             Check(
@@ -171,7 +172,7 @@ def _noise(quick: bool, seed: int) -> list[Check]:
     streams = lane_streams(1, 3, seed)
     ratio = []
     for electrons in doses:
-        exposed = imaging.expose(fraction, electrons, streams)
+        exposed = detector.expose(fraction, electrons, streams)
         ratio.append(exposed.mean() / exposed.std())
     exponent = float(np.polyfit(np.log(doses), np.log(ratio), 1)[0])
     checks.append(
@@ -185,20 +186,20 @@ def _dose(quick: bool, seed: int) -> list[Check]:
     pixels, size, dwell = 128, 0.15, 10.0
     stem = Stem(current=50.0)
     ledger = stem.cost("acquire", pixels=pixels**2, dwell=dwell, field_of_view=pixels * size / 10)
-    dose = imaging.dose(50.0, dwell, size)
-    camera = imaging.Haadf(pixels, size, 60e3, 0.030)
-    section = imaging.cross_section(74, 60e3)
+    dose = detector.dose(50.0, dwell, size)
+    camera = haadf.Haadf(pixels, size, 60e3, 0.030)
+    section = haadf.cross_section(74, 60e3)
     place = np.full((1, 1, 2), 0.5 * (pixels - 1) * size)
     fraction = camera(np.arange(1), place, np.full((1, 1), section))
-    v = 2.0 * np.pi * 0.030 * (pixels * size / 2.0) / float(optics.wavelength(60e3))
+    v = 2.0 * np.pi * 0.030 * (pixels * size / 2.0) / float(aberrations.wavelength(60e3))
     lanes = 100 if quick else 1000
-    counts = imaging.expose(
+    counts = detector.expose(
         np.repeat(fraction, lanes, axis=0), dose * size**2, lane_streams(lanes, 5, seed)
     ).sum(axis=(1, 2))
     return [
         Check(
             "dose of 50 pA for 20 us on 0.05 A^2",
-            imaging.dose(50.0, 20.0, float(np.sqrt(0.05))) / 1e5,
+            detector.dose(50.0, 20.0, float(np.sqrt(0.05))) / 1e5,
             1.25,
             0.003,
             "1e5 e/A^2",

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from mattergym.benchmarks.validation.check import Check, lane_streams
-from mattergym.physics import ising_exact as exact
-from mattergym.physics import ising_observables as observables
-from mattergym.physics.ising import heat_bath_sweeps, wolff_updates
+from mattergym.physics.ising import exact, observables
+from mattergym.physics.ising.checkerboard import checkerboard_sweeps
+from mattergym.physics.ising.cluster import wolff_updates
 
 SIZE = 64
 SITES = SIZE * SIZE
@@ -26,10 +26,10 @@ def _sample(
     streams = lane_streams(len(t), 0, seed)
     spins = np.ones((len(t), SIZE, SIZE), np.int8)
     wolff_updates(spins, t, streams, 400)
-    heat_bath_sweeps(spins, t, 0.0, streams, 200)
+    checkerboard_sweeps(spins, t, 0.0, streams, 200)
     energies, moments = [], []
     for _ in range(samples):
-        heat_bath_sweeps(spins, t, 0.0, streams, between)
+        checkerboard_sweeps(spins, t, 0.0, streams, between)
         wolff_updates(spins, t, streams, 5)
         c = observables.directional_correlations(spins)
         energies.append(-c.sum(1))

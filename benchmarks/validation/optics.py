@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mattergym.benchmarks.validation.check import Check
-from mattergym.physics import optics, probe_quality
+from mattergym.physics.optics import aberrations, quality, ronchigram, waves
 
 VOLTAGE, APERTURE = 60e3, 0.030
 
@@ -23,11 +23,11 @@ def _constants() -> list[Check]:
     )
     for kilovolts, lam, sigma in table:
         v = 1e3 * kilovolts
-        value = float(optics.wavelength(v))
+        value = float(aberrations.wavelength(v))
         checks.append(
             Check(f"wavelength, {kilovolts} kV", value, lam, 1e-6, "A", "Kirkland 2020, table")
         )
-        value = 1e3 * float(optics.interaction_parameter(v))
+        value = 1e3 * float(aberrations.interaction_parameter(v))
         checks.append(
             Check(
                 f"interaction parameter, {kilovolts} kV",
@@ -46,13 +46,13 @@ def _probes(directory: Path, quick: bool) -> list[Check]:
     from matplotlib.figure import Figure
 
     pixels, sampling = (1024, 0.08)
-    airy = float(optics.wavelength(VOLTAGE)) / APERTURE
-    perfect = optics.probes(np.zeros((1, 14, 2)), VOLTAGE, APERTURE, pixels, sampling)
-    width = float(probe_quality.fwhm(perfect, sampling)[0]) / airy
-    lam, cs = float(optics.wavelength(200e3)), 1e7
+    airy = float(aberrations.wavelength(VOLTAGE)) / APERTURE
+    perfect = waves.probes(np.zeros((1, 14, 2)), VOLTAGE, APERTURE, pixels, sampling)
+    width = float(quality.fwhm(perfect, sampling)[0]) / airy
+    lam, cs = float(aberrations.wavelength(200e3)), 1e7
     scherzer = 1.34 * (lam / cs) ** 0.25
-    lens = optics.coefficients(C30=[cs], C10=[-0.87 * np.sqrt(cs * lam)])
-    ratio = float(probe_quality.strehl(optics.edge_phases(lens, 200e3, scherzer))[0])
+    lens = aberrations.coefficients(C30=[cs], C10=[-0.87 * np.sqrt(cs * lam)])
+    ratio = float(quality.strehl(aberrations.edge_phases(lens, 200e3, scherzer))[0])
     checks = [
         Check("FWHM of the perfect probe", width, 0.515, 0.002, "lambda/alpha", "Airy pattern"),
         Check("sum of a probe", float(perfect.sum()), 1.0, 1e-5, "1", "definition"),
@@ -61,10 +61,10 @@ def _probes(directory: Path, quick: bool) -> list[Check]:
     names = ("none", "C10", "C12", "C21", "C23", "C30", "C34", "C56")
     phases = np.zeros((len(names), 14, 2))
     for lane, name in enumerate(names[1:], 1):
-        phases[lane, optics.NAMES.index(name), 0] = 4.0
-    scale = optics.edge_phases(np.ones((14, 2)), VOLTAGE, APERTURE)
-    images = optics.probes(phases / scale, VOLTAGE, APERTURE, 256 if quick else 512, 0.08)
-    strehl = probe_quality.strehl(phases)
+        phases[lane, aberrations.NAMES.index(name), 0] = 4.0
+    scale = aberrations.edge_phases(np.ones((14, 2)), VOLTAGE, APERTURE)
+    images = waves.probes(phases / scale, VOLTAGE, APERTURE, 256 if quick else 512, 0.08)
+    strehl = quality.strehl(phases)
     half = images.shape[1] // 2
     part = slice(half - 64, half + 64)
     figure = Figure(figsize=(9, 5), layout="constrained")
@@ -85,17 +85,17 @@ def _ronchigrams(directory: Path, seed: int) -> list[Check]:
 
     n = 512
     step = 2.2 / n
-    sampling = float(optics.wavelength(VOLTAGE)) / (n * step * APERTURE)
+    sampling = float(aberrations.wavelength(VOLTAGE)) / (n * step * APERTURE)
     generator = np.random.default_rng([4, seed])
-    film = optics.amorphous_film(n, sampling, VOLTAGE, 100.0, generator)
+    film = ronchigram.amorphous_film(n, sampling, VOLTAGE, 100.0, generator)
     grating = np.exp(1j * film)[None]
     phases = np.zeros((4, 14, 2))
-    c10, c12, c30 = (optics.NAMES.index(name) for name in ("C10", "C12", "C30"))
+    c10, c12, c30 = (aberrations.NAMES.index(name) for name in ("C10", "C12", "C30"))
     phases[:, c10, 0] = 0.0, 30.0, 60.0, 25.0
     phases[1:3, c30, 0] = -8.0, -55.0
     phases[3, c12, 0] = 12.0
-    images = optics.ronchigrams(phases, grating, step)
-    empty = optics.ronchigrams(phases, np.ones_like(grating), step)
+    images = ronchigram.ronchigrams(phases, grating, step)
+    empty = ronchigram.ronchigrams(phases, np.ones_like(grating), step)
     checks = [
         Check(
             "electrons behind a film",

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mattergym.benchmarks.validation import cantilever
 from mattergym.benchmarks.validation.check import Check, lane_streams
-from mattergym.physics import cantilever, probe, topography
+from mattergym.physics.probe import feedback, topography
 from mattergym.physics.rng import seed_streams
 
 RATE, WIDTH = 4000.0, 128
@@ -24,12 +25,12 @@ class _Loop:
         self.setpoint = ones * plant.get("setpoint", 50.0)
         self.propagator = np.zeros((lanes, 2, 2))
         if "f0" in plant:
-            self.propagator = probe.resonator_propagator(
+            self.propagator = feedback.resonator_propagator(
                 plant["f0"] * ones, plant["quality"] * ones, RATE
             )
-        self.state = np.zeros((lanes, probe.STATE_SIZE))
+        self.state = np.zeros((lanes, feedback.STATE_SIZE))
         for lane in range(lanes):
-            probe.engage(self.state[lane], self.surface[lane, 0], self.setpoint[lane])
+            feedback.engage(self.state[lane], self.surface[lane, 0], self.setpoint[lane])
         self.streams = lane_streams(lanes, seed=plant.get("seed", 0))
         self.images, self.statistics = np.empty((lanes, 3, WIDTH)), np.empty((lanes, 5))
         self.gain, self.noise = ones * gain, ones * plant.get("noise", 0.0)
@@ -39,7 +40,7 @@ class _Loop:
     def line(self) -> None:
         """Scan there and back."""
         lanes, zeros = len(self.gain), np.zeros(len(self.gain))
-        probe.scan_lines(
+        feedback.scan_lines(
             np.arange(lanes),
             self.surface,
             self.surface,
@@ -65,10 +66,10 @@ def _limit(expected: float, lines: int, **plant: Any) -> float:
     for _ in range(4):
         gains = np.linspace(low, high, 16)
         loop = _Loop(gains, **plant)
-        loop.state[:, probe.POSITION] += 1e-3
+        loop.state[:, feedback.POSITION] += 1e-3
         for _ in range(lines):
             loop.line()
-        edge = int(np.argmax(loop.statistics[:, probe.RMS_ERROR] > 1e-3))
+        edge = int(np.argmax(loop.statistics[:, feedback.RMS_ERROR] > 1e-3))
         low, high = gains[edge - 1], gains[edge]
     return 0.5 * (low + high)
 
@@ -78,7 +79,7 @@ def _stability(directory: Path, quick: bool) -> list[Check]:
     from matplotlib.figure import Figure
 
     delays = np.arange(4 if quick else 9)
-    exact = probe.integral_gain_limit(delays)
+    exact = feedback.integral_gain_limit(delays)
     found = [_limit(float(k), 3, delay=int(d)) for d, k in zip(delays, exact, strict=True)]
     checks = [
         Check(
@@ -92,7 +93,7 @@ def _stability(directory: Path, quick: bool) -> list[Check]:
         for d in range(4)
     ]
     frequencies = np.array([30.0, 60.0, 120.0] if quick else [30.0, 60.0, 120.0, 240.0, 480.0])
-    theory = probe.resonance_gain_limit(frequencies, 20.0, RATE)
+    theory = feedback.resonance_gain_limit(frequencies, 20.0, RATE)
     measured = np.array(
         [_limit(float(k), 8, f0=f, quality=20.0) for f, k in zip(frequencies, theory, strict=True)]
     )
@@ -223,7 +224,7 @@ def run(directory: Path, quick: bool = False, seed: int = 0) -> list[Check]:
     loop = _Loop(np.full(64, gain), noise=0.5, seed=seed)
     for _ in range(2):
         loop.line()
-    rms = float(np.sqrt((loop.statistics[:, probe.RMS_TRACKING] ** 2).mean()))
+    rms = float(np.sqrt((loop.statistics[:, feedback.RMS_TRACKING] ** 2).mean()))
     noise = Check(
         "rms height noise of a loop of gain 0.2 on detector noise of 0.5 nm",
         rms,

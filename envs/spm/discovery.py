@@ -14,7 +14,8 @@ from mattergym.envs.old_instruments import Parameter
 from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
 from mattergym.envs.spm.instrument import ScanningProbe
 from mattergym.envs.validation import checked_choice
-from mattergym.physics import domains, ferroelectric, hysteresis
+from mattergym.physics.film import domains, hysteresis
+from mattergym.physics.film import landau as film_landau
 from mattergym.physics.rng import fill_normal, normal, uniform
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class SPMDiscoveryVectorEnv(BatchEnv):
         white = np.empty((len(lanes), 3, SIZE, SIZE))
         disorder = np.empty((len(lanes), 3))
         draw_laws(lanes, self._low, self._high, self.streams, self._laws, disorder, white)
-        smooth = ferroelectric.correlated_noise
+        smooth = film_landau.correlated_noise
         for k, lane in enumerate(lanes):
             spread, bias, length = disorder[k]
             self._a[lane] = -1.0 + spread * smooth(white[k, :1], length)[0]
@@ -203,14 +204,14 @@ class SPMDiscoveryVectorEnv(BatchEnv):
         none, still = np.zeros(self.num_envs), np.zeros_like(self._films)
         steps = np.full(self.num_envs, RELAXATION)
         for lane in lanes:
-            landau = ferroelectric.Landau(
+            landau = film_landau.Landau(
                 kappa=float(self._laws[lane, hysteresis.KAPPA]),
                 alpha=DEPOLARIZATION,
                 dt=float(hysteresis.DT),
             )
             one = np.array([lane])
             films = (self._films, self._a, self._field, still)
-            ferroelectric.relax(one, *films, none, steps, landau, self.streams)
+            film_landau.relax(one, *films, none, steps, landau, self.streams)
             fill_normal(self.streams[lane], self._picture[lane].reshape(-1))
         self._picture[lanes] = self._films[lanes] + self._noise * self._picture[lanes]
         for lane in lanes:
@@ -334,7 +335,7 @@ class SPMDiscoveryEnv(SingleEnv):
     places, 10 nm apart, the microscope can run a hysteresis loop: the bias goes up, down and up
     under the tip, and the polarisation there, weighted by the tip's field, is recorded while the
     Ginzburg-Landau equation is integrated in a window of 17 x 17 px (see
-    :mod:`mattergym.physics.hysteresis`). The film is unaltered. What makes a loop wide is physics
+    :mod:`mattergym.physics.film.hysteresis`). The film is unaltered. What makes a loop wide is physics
     that is hidden and new in every episode: the tip's depth (1.5-2.6 px), the bias (7-10 V), the
     wall stiffness (kappa 0.4-0.8), how fast the bias is ramped (400-680 steps a loop) and the
     film's disorder (a(x) 0.12-0.35, random field 0.03-0.12, correlated over 1.3-2.5 px). The

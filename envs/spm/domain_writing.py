@@ -12,9 +12,8 @@ from mattergym.envs.objectives import intersection_over_union
 from mattergym.envs.spm import scanning_probe
 from mattergym.envs.task import Clock, Field, Image, Outcome, Panel, Standing, Task
 from mattergym.envs.validation import checked_choice
-from mattergym.physics import domain_writing as writing
-from mattergym.physics import ferroelectric
-from mattergym.physics.domain_writing import SIZE
+from mattergym.physics.film import landau, writing
+from mattergym.physics.film.writing import SIZE
 from mattergym.physics.rng import fill_normal, normal
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ class SPMDomainWriting(Task):
     Description
     -----------
     A ferroelectric film of 320 x 320 nm (64 x 64 px), a Ginzburg-Landau model with disorder (see
-    :mod:`mattergym.physics.domain_writing`), is poled down. A pulse of positive voltage writes an
+    :mod:`mattergym.physics.film.writing`), is poled down. A pulse of positive voltage writes an
     up domain, whose radius grows with the voltage and with the logarithm of the duration: with the
     nominal tip it is 2 px after 0.1 ms at 3 V, and 6.6 px after 1 s at 9 V. A pulse of negative
     voltage erases. The strength of the tip is a hidden gain, lognormal with a standard deviation of
@@ -218,7 +217,7 @@ class SPMDomainWriting(Task):
         gain, white = np.empty(lanes), np.empty((lanes, 2, SIZE, SIZE))
         target, distance = np.empty(shape, np.bool_), np.empty(shape, np.float32)
         draw_films(self.spread, streams, white, gain, target, distance)
-        smooth, disorder = ferroelectric.correlated_noise, np.float32(self.disorder)
+        smooth, disorder = landau.correlated_noise, np.float32(self.disorder)
         varied = smooth(white[:, 0], writing.DISORDER_LENGTH) * np.float32(writing.DISORDER)
         biased = smooth(white[:, 1], writing.RANDOM_FIELD_LENGTH) * np.float32(writing.RANDOM_FIELD)
         state = State(
@@ -235,7 +234,7 @@ class SPMDomainWriting(Task):
         every, none = np.arange(lanes), np.zeros(lanes)
         steps, tips = np.full(lanes, writing.REST_STEPS), np.zeros(shape, np.float32)
         film = (state.polarization, state.a, state.field)
-        ferroelectric.relax(every, *film, tips, none, steps, writing.LANDAU, streams)
+        landau.relax(every, *film, tips, none, steps, writing.LANDAU, streams)
         self.scan(state, streams)
         return state
 

@@ -12,9 +12,9 @@ from mattergym.envs.old_base import BatchEnv, SingleEnv
 from mattergym.envs.old_instruments import Parameter
 from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb, write_text
 from mattergym.envs.spm.instrument import ScanningProbe
-from mattergym.physics import probe
+from mattergym.physics.probe import feedback
+from mattergym.physics.probe.topography import dilate_lines, draw_surfaces
 from mattergym.physics.rng import uniform
-from mattergym.physics.topography import dilate_lines, draw_surfaces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +77,7 @@ def draw_plants(lanes: Any, low: Any, high: Any, streams: Any, plant: Any, setti
 def engage_tips(lanes: Any, heights: Any, setpoints: Any, state: Any) -> None:
     """Engage on heights (B,) nm with set-points (B,) nm."""
     for lane in lanes:
-        probe.engage(state[lane], heights[lane], setpoints[lane])
+        feedback.engage(state[lane], heights[lane], setpoints[lane])
 
 
 def line_loss(
@@ -91,17 +91,17 @@ def line_loss(
     Parameters
     ----------
     statistics : ndarray of float64, shape (B, 5)
-        Of :func:`mattergym.physics.probe.scan_lines`.
+        Of :func:`mattergym.physics.probe.feedback.scan_lines`.
     plant : ndarray of float64, shape (B, 6)
     rate : ndarray of float64, shape (B,)
         Lines a second.
     """
-    rms, sigma = statistics[:, probe.RMS_TRACKING], 0.25 * plant[:, HEIGHT]
+    rms, sigma = statistics[:, feedback.RMS_TRACKING], 0.25 * plant[:, HEIGHT]
     limit = plant[:, FORCE_LIMIT]
-    excess = statistics[:, probe.MAX_DEFLECTION] / limit - 2.0
+    excess = statistics[:, feedback.MAX_DEFLECTION] / limit - 2.0
     return {
         "tracking": rms / (rms + 0.5 * sigma),
-        "force": FORCE_WEIGHT * np.minimum(statistics[:, probe.MEAN_DEFLECTION] / limit, 2.0),
+        "force": FORCE_WEIGHT * np.minimum(statistics[:, feedback.MEAN_DEFLECTION] / limit, 2.0),
         "time": TIME_WEIGHT / rate,
         "damage": DAMAGE_WEIGHT * np.clip(excess, 0.0, 3.0),
     }
@@ -132,7 +132,7 @@ class SPMFeedbackVectorEnv(BatchEnv):
         self._settings = np.tile(np.log(START), (num_envs, 1))
         self._propagator = np.zeros((num_envs, 2, 2))
         self._radius = np.zeros(num_envs)
-        self._loop = np.zeros((num_envs, probe.STATE_SIZE))
+        self._loop = np.zeros((num_envs, feedback.STATE_SIZE))
         self._images = np.zeros((num_envs, 3, PIXELS))
         self._statistics = np.zeros((num_envs, 5))
         self._image = np.zeros((num_envs, LINES + 1, PIXELS), np.float32)
@@ -150,12 +150,12 @@ class SPMFeedbackVectorEnv(BatchEnv):
         middle, half = 0.5 * (low + high), 0.5 * (high - low) * BREADTH[self.difficulty]
         limits = np.exp(middle - half), np.exp(middle + half)
         limits[0][DELAY] = max(limits[0][DELAY], 1.0)
-        limits[1][DELAY] = min(limits[1][DELAY], float(probe.MAX_DELAY))
+        limits[1][DELAY] = min(limits[1][DELAY], float(feedback.MAX_DELAY))
         self._settings[lanes] = np.log(START)
         draw_plants(lanes, *limits, self.streams, self._plant, self._settings)
         plant = self._plant[lanes]
         draw_surfaces(lanes, self._surfaces, 0.25 * self._plant[:, HEIGHT], self.streams)
-        self._propagator[lanes] = probe.resonator_propagator(
+        self._propagator[lanes] = feedback.resonator_propagator(
             plant[:, RESONANCE], plant[:, QUALITY], SAMPLE_RATE
         )
         self._radius[lanes] = 0.0
@@ -173,14 +173,14 @@ class SPMFeedbackVectorEnv(BatchEnv):
         felt = np.empty_like(true)
         dilate_lines(lanes, true, self._radius, PIXEL_NM, felt)
         gain, bandwidth, setpoint, rate = np.exp(self._settings.T)
-        probe.scan_lines(
+        feedback.scan_lines(
             lanes,
             felt,
             true,
             np.round(0.5 * SAMPLE_RATE / rate).astype(np.int64),
             gain,
             np.zeros(self.num_envs),
-            probe.filter_coefficient(bandwidth, SAMPLE_RATE),
+            feedback.filter_coefficient(bandwidth, SAMPLE_RATE),
             setpoint,
             self._plant[:, DELAY].astype(np.int64),
             self._propagator,
@@ -222,12 +222,12 @@ class SPMFeedbackVectorEnv(BatchEnv):
         s = self._statistics
         span = np.log(HIGH / LOW)
         columns = (
-            np.log(s[:, probe.RMS_ERROR] + 1e-3),
+            np.log(s[:, feedback.RMS_ERROR] + 1e-3),
             np.log(heights[:, 0].std(axis=1) + 1e-3),
             np.log((heights[:, 0] - heights[:, 1]).std(axis=1) + 1e-3),
-            np.log(s[:, probe.MEAN_DEFLECTION] + 1e-3),
-            np.log(s[:, probe.MAX_DEFLECTION] + 1e-3),
-            s[:, probe.LOST],
+            np.log(s[:, feedback.MEAN_DEFLECTION] + 1e-3),
+            np.log(s[:, feedback.MAX_DEFLECTION] + 1e-3),
+            s[:, feedback.LOST],
             *np.clip(2.0 * (self._settings - np.log(LOW)) / span - 1.0, -1.0, 1.0).T,
             1.0 - self._steps / LINES,
         )

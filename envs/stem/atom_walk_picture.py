@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
-from mattergym.physics import atom_walk as walk
-from mattergym.physics import crystals, imaging
+from mattergym.physics.imaging import haadf
+from mattergym.physics.layers import crystals, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,11 +50,11 @@ def draw_walk(
     reach = range(-24, 25)
     cells = np.array([(i, j, t) for i in reach for j in reach for t in (0, 1)], np.float64)
     columns = np.stack(walk.position(*cells.T), axis=1) * (1 - 2 * sublattice)
-    near = np.abs(columns).max(axis=1) < half + imaging.MARGIN
+    near = np.abs(columns).max(axis=1) < half + haadf.MARGIN
     columns, cells = columns[near], cells[near]
-    weights = np.full(len(columns), imaging.cross_section(crystals.CARBON, VOLTAGE))
-    weights[(cells == 0.0).all(axis=1)] = imaging.cross_section(crystals.SILICON, VOLTAGE)
-    camera = imaging.Haadf(PIXELS, PIXEL_SIZE, VOLTAGE, APERTURE, source_size=SOURCE_SIZE)
+    weights = np.full(len(columns), haadf.cross_section(crystals.CARBON, VOLTAGE))
+    weights[(cells == 0.0).all(axis=1)] = haadf.cross_section(crystals.SILICON, VOLTAGE)
+    camera = haadf.Haadf(PIXELS, PIXEL_SIZE, VOLTAGE, APERTURE, source_size=SOURCE_SIZE)
     fractions = camera(np.arange(1), columns[None] + half, weights[None])[0]
     generator = np.random.default_rng(np.abs(np.round(1e3 * centre)).astype(np.uint64))
     image = np.sqrt(generator.poisson(fractions * electrons))

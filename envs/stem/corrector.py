@@ -13,8 +13,8 @@ from mattergym.envs.old_instruments import Parameter
 from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
 from mattergym.envs.stem.instrument import Stem
 from mattergym.envs.validation import checked_choice
-from mattergym.physics import optics
-from mattergym.physics.corrector import (
+from mattergym.physics.optics import aberrations, ronchigram, waves
+from mattergym.physics.optics.corrector import (
     COMPONENT_ORDER,
     COMPONENT_SYMMETRY,
     COMPONENTS,
@@ -23,12 +23,12 @@ from mattergym.physics.corrector import (
     all_phases,
     coupling_law,
     draw_couplings,
+    draw_errors,
     expose_camera,
-    fill_normal,
     place_patches,
     turn_knobs,
 )
-from mattergym.physics.probe_quality import rms_phase, strehl
+from mattergym.physics.optics.quality import rms_phase, strehl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,12 +61,12 @@ STEP_PRICE = 0.03
 PIXELS = 64
 ANGLE_PER_PIXEL = 0.94e-3  # rad
 STEP = ANGLE_PER_PIXEL / APERTURE
-SAMPLING = float(optics.wavelength(VOLTAGE)) / (PIXELS * ANGLE_PER_PIXEL)  # A
+SAMPLING = float(aberrations.wavelength(VOLTAGE)) / (PIXELS * ANGLE_PER_PIXEL)  # A
 KNOWN_DEFOCUS = 25.0  # rad at the aperture's edge
 ELECTRONS = 100.0  # a pixel
 CAMERA_GAIN, CAMERA_OFFSET, READ_NOISE = 0.5, 8.0, 3.0
 FILM_THICKNESS, FILM_PIXELS = 100.0, 512
-DEFOCUS = np.zeros((len(optics.TERMS), 2))
+DEFOCUS = np.zeros((len(aberrations.TERMS), 2))
 DEFOCUS[0, 0] = KNOWN_DEFOCUS
 # Edge of the tilted images of a tableau, in nm.
 TABLEAU_FIELD = 100.0
@@ -76,7 +76,7 @@ TABLEAU_FIELD = 100.0
 def film_of(split: str) -> NDArray[np.complex64]:
     """Transmission function of the amorphous film of a split, complex64 (512, 512)."""
     generator = np.random.default_rng([60, SPLITS.index(split)])
-    film = optics.amorphous_film(FILM_PIXELS, SAMPLING, VOLTAGE, FILM_THICKNESS, generator)
+    film = ronchigram.amorphous_film(FILM_PIXELS, SAMPLING, VOLTAGE, FILM_THICKNESS, generator)
     return np.exp(1j * film)
 
 
@@ -157,7 +157,7 @@ class STEMCorrectorVectorEnv(BatchEnv):
         if self._imaging:
             gratings = np.empty((len(lanes), PIXELS, PIXELS), np.complex64)
             place_patches(self._film, streams, gratings)
-            intensity = optics.ronchigrams(phases + DEFOCUS, gratings, STEP)
+            intensity = ronchigram.ronchigrams(phases + DEFOCUS, gratings, STEP)
             image = np.empty(intensity.shape, np.uint8)
             gain = CAMERA_GAIN * ELECTRONS / self._electrons
             expose_camera(
@@ -166,7 +166,7 @@ class STEMCorrectorVectorEnv(BatchEnv):
             self._image[lanes, 0] = image
         else:
             reading = np.empty((len(lanes), COMPONENTS))
-            fill_normal(self._noise, streams, reading)
+            draw_errors(self._noise, streams, reading)
             self._reading[lanes] = self._phases[lanes] + reading
         self.streams[lanes] = streams
         success = self._strehl >= SUCCESS_STREHL
@@ -177,7 +177,7 @@ class STEMCorrectorVectorEnv(BatchEnv):
     def _reset(self, lanes: NDArray[np.intp]) -> None:
         streams = self.streams[lanes]
         phases = np.empty((len(lanes), COMPONENTS))
-        fill_normal(self._start, streams, phases)
+        draw_errors(self._start, streams, phases)
         self._phases[lanes] = np.clip(phases, -LIMIT, LIMIT)
         self._coupling[lanes] = draw_couplings(self._law, streams)
         self._change[lanes] = 0.0
@@ -227,11 +227,11 @@ class STEMCorrectorVectorEnv(BatchEnv):
         middle = FILM_PIXELS // 2 - PIXELS // 2
         patch = self._film[middle : middle + PIXELS, middle : middle + PIXELS]
         grating = np.fft.ifftshift(patch)[None]
-        camera = optics.ronchigrams(phases + DEFOCUS, grating, STEP)[0]
+        camera = ronchigram.ronchigrams(phases + DEFOCUS, grating, STEP)[0]
         if self._imaging:
             camera = self._image[lane, 0] / 50.0
-        lens = phases / optics.edge_phases(np.ones_like(phases), VOLTAGE, APERTURE)
-        probe = optics.probes(lens, VOLTAGE, APERTURE, 256, 0.16)[0, 96:160, 96:160]
+        lens = phases / aberrations.edge_phases(np.ones_like(phases), VOLTAGE, APERTURE)
+        probe = waves.probes(lens, VOLTAGE, APERTURE, 256, 0.16)[0, 96:160, 96:160]
         left = image_to_rgb(camera.T[::-1], 0.0, 2.5, "gray", 256)
         right = image_to_rgb(probe.T[::-1] / probe.max(), 0.0, 1.0, "inferno", 256)
         add_scale_bar(left, round(10e-3 / ANGLE_PER_PIXEL * 4), "10 mrad")
@@ -290,7 +290,7 @@ class STEMCorrectorEnv(SingleEnv):
 
     Success and score
     -----------------
-    Success: true Strehl ratio (tilt removed; ``mattergym.physics.probe_quality.strehl``) of at
+    Success: true Strehl ratio (tilt removed; ``mattergym.physics.optics.quality.strehl``) of at
     least 0.8. Score: seconds to success, to be minimised. An episode without success scores its
     budget times (2 - Strehl).
 

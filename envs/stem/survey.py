@@ -11,8 +11,8 @@ from mattergym.envs.objectives import dose_efficiency
 from mattergym.envs.stem import microscope
 from mattergym.envs.task import Clock, Field, Image, Outcome, Panel, Standing, Task
 from mattergym.envs.validation import checked_choice
-from mattergym.physics import survey
-from mattergym.physics.survey import DOPANTS, FIELDS, PIXELS
+from mattergym.physics.layers import survey
+from mattergym.physics.layers.survey import DOPANTS, FIELDS, PIXELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ ZOOM, FRAME_GAIN = 4, 8  # px a field of the picture of the maps; levels a count
 
 
 class Law(NamedTuple):
-    """How defects are drawn, in the order of :func:`mattergym.physics.survey.draw_defects`."""
+    """How defects are drawn, in the order of :func:`mattergym.physics.layers.survey.draw_defects`."""
 
     background: float  # chance of a site
     clusters: int

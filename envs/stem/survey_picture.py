@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
-from mattergym.physics.survey import FIELD, FIELDS, PATCH, PIXEL, PIXELS, Layer
+from mattergym.physics.layers.survey import FIELD, FIELDS, PATCH, PIXEL, PIXELS, Layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from mattergym.envs.objectives import improvement
 from mattergym.envs.synthesis import furnace
 from mattergym.envs.synthesis.phase_boundary import reconstruct_boundary
 from mattergym.envs.task import Clock, Field, Outcome, Panel, Standing, Task
-from mattergym.physics.ising_library import draw_libraries, measure_ordered
+from mattergym.physics.ising.library import draw_libraries, measure_ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

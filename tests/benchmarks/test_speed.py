@@ -28,7 +28,7 @@ from mattergym.benchmarks.speed import (
 )
 from mattergym.cli import app
 from mattergym.envs import TASKS
-from mattergym.physics.ising_big import BIG_STREAMS, BigLattice
+from mattergym.physics.ising.lattice import BIG_STREAMS, BigLattice
 
 SIZES = {"small": 10.0, "middle": 100.0, "large": 1000.0}
 

@@ -13,8 +13,7 @@ from mattergym.benchmarks.evaluate import evaluate
 from mattergym.benchmarks.validation.ferroelectric_pictures import fit_radius_law, radius_law
 from mattergym.envs.objectives import intersection_over_union
 from mattergym.envs.spm import domain_writing as task
-from mattergym.physics import domain_writing as writing
-from mattergym.physics import ferroelectric
+from mattergym.physics.film import landau, writing
 from mattergym.physics.rng import seed_streams
 
 ID = "mattergym/SPMDomainWriting-v0"
@@ -22,7 +21,7 @@ ID = "mattergym/SPMDomainWriting-v0"
 
 def films(lanes, seed=0):
     white = np.random.default_rng(seed).normal(size=(2, lanes, 64, 64))
-    smooth = ferroelectric.correlated_noise
+    smooth = landau.correlated_noise
     a = -1.0 + writing.DISORDER * smooth(white[0], writing.DISORDER_LENGTH)
     field = writing.RANDOM_FIELD * smooth(white[1], writing.RANDOM_FIELD_LENGTH)
     down = np.full((lanes, 64, 64), -1.0, np.float32)

@@ -11,7 +11,7 @@ import pytest
 import mattergym  # noqa: F401
 from mattergym.benchmarks.evaluate import evaluate
 from mattergym.envs.spm import feedback as task
-from mattergym.physics import probe
+from mattergym.physics.probe import feedback
 
 ID = "mattergym/SPMFeedback-v0"
 
@@ -31,9 +31,9 @@ def test_reward_is_minus_the_loss_of_the_definition():
         total += reward
         s, sigma = env._statistics, env._surfaces.std(axis=(1, 2))
         limit, rate = env._plant[:, task.FORCE_LIMIT], env.settings[:, 3]
-        r = s[:, probe.RMS_TRACKING]
-        loss = r / (r + sigma / 2) + 0.3 * np.minimum(s[:, probe.MEAN_DEFLECTION] / limit, 2)
-        loss += 0.15 / rate + 0.1 * np.clip(s[:, probe.MAX_DEFLECTION] / limit - 2, 0, 3)
+        r = s[:, feedback.RMS_TRACKING]
+        loss = r / (r + sigma / 2) + 0.3 * np.minimum(s[:, feedback.MEAN_DEFLECTION] / limit, 2)
+        loss += 0.15 / rate + 0.1 * np.clip(s[:, feedback.MAX_DEFLECTION] / limit - 2, 0, 3)
         np.testing.assert_allclose(reward, -loss, rtol=1e-12)
         np.testing.assert_allclose(info["score"], -total / line, rtol=1e-12)
 
@@ -79,18 +79,18 @@ def test_the_loop_of_the_task_rings_beyond_the_limit_of_theory():
         env._plant[:, task.DELAY], env._plant[:, task.NOISE] = delay, 0.0
         if f0 > 1e5:
             env._propagator[:] = 0.0
-            limit = probe.integral_gain_limit(delay)
+            limit = feedback.integral_gain_limit(delay)
         else:
-            env._propagator[:] = probe.resonator_propagator(f0, quality, task.SAMPLE_RATE)
+            env._propagator[:] = feedback.resonator_propagator(f0, quality, task.SAMPLE_RATE)
             # The delay of the loop and of the hold eats into Routh's limit.
-            limit = 0.9 * probe.resonance_gain_limit(f0, quality, task.SAMPLE_RATE)
+            limit = 0.9 * feedback.resonance_gain_limit(f0, quality, task.SAMPLE_RATE)
         start = np.log([[0.85 * limit, 1e9, 8.0, 1.0], [1.3 * limit, 1e9, 8.0, 1.0]])
         env._loop[:] = 0.0
         task.engage_tips(np.arange(2), np.zeros(2), np.full(2, 8.0), env._loop)
         for line in range(5, 16):
             env._settings = start.copy()
             env._scan(np.arange(2), np.full(2, line))
-        quiet, ringing = env._statistics[:, probe.RMS_ERROR]
+        quiet, ringing = env._statistics[:, feedback.RMS_ERROR]
         assert quiet < 1e-4
         assert ringing > 1e-2
 

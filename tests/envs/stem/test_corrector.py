@@ -11,9 +11,9 @@ from mattergym.agents import make_agent
 from mattergym.agents.corrector_analyst import read_ronchigrams
 from mattergym.benchmarks.evaluate import evaluate
 from mattergym.envs.stem import corrector as task
-from mattergym.physics.corrector import all_phases, expose_camera, place_patches
-from mattergym.physics.optics import ronchigrams
-from mattergym.physics.probe_quality import rms_phase
+from mattergym.physics.optics.corrector import all_phases, expose_camera, place_patches
+from mattergym.physics.optics.quality import rms_phase
+from mattergym.physics.optics.ronchigram import ronchigrams
 
 ID = "mattergym/STEMCorrector-v0"
 
@@ -33,7 +33,7 @@ def test_starts_are_far_from_the_goal_and_readings_noisy():
 
 def test_one_radian_in_nanometres():
     # 2 pi / lambda alpha^(n+1) / (n+1) at 60 kV and 30 mrad.
-    from mattergym.physics.optics import NAMES, edge_phases
+    from mattergym.physics.optics.aberrations import NAMES, edge_phases
 
     scale = edge_phases(np.ones((14, 2)), task.VOLTAGE, task.APERTURE)[:, 0]
     for name, nanometres in (("C10", 1.72), ("C21", 86.0), ("C30", 3.8e3)):

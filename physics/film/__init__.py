@@ -1,0 +1,1 @@
+"""Ferroelectric films: Ginzburg-Landau dynamics, domains, hysteresis, writing."""

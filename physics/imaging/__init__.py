@@ -1,0 +1,1 @@
+"""HAADF imaging: incoherent convolution, scan, dose and detector."""

@@ -1,0 +1,1 @@
+"""The Ising model: kernels, exact results, glasses, libraries of compositions."""

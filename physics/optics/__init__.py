@@ -1,0 +1,1 @@
+"""Electron optics: aberrations, probes, Ronchigrams, the corrector."""

@@ -1,0 +1,1 @@
+"""The scanning probe: feedback loop, cantilever, surfaces and stage."""
