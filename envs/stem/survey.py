@@ -45,7 +45,7 @@ ZOOM, FRAME_GAIN = 4, 8  # px a field of the picture of the maps; levels a count
 
 
 class Law(NamedTuple):
-    """How defects are drawn, in the order of :func:`mattergym.physics.layers.survey.draw_defects`."""
+    """How defects are drawn, in the order that ``survey.draw_defects`` takes it."""
 
     background: float  # chance of a site
     clusters: int
