@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from mattergym.envs.instruments import Program
 from mattergym.envs.objectives import intersection_over_union
+from mattergym.envs.program import Program
 from mattergym.envs.spm import scanning_probe
-from mattergym.envs.task import Clock, Field, Image, Outcome, Panel, Standing, Task
+from mattergym.envs.task import Clock, Field, Image, Outcome, Panel, Standing, Task, Term
 from mattergym.envs.validation import checked_choice
 from mattergym.physics.film import landau, writing
 from mattergym.physics.film.writing import SIZE
@@ -145,7 +145,7 @@ class SPMDomainWriting(Task):
 
     Reward
     ------
-    Change of the intersection over union of the up domain with the pattern. Term: ``iou``.
+    Change of the intersection over union of the up domain with the pattern.
 
     Success and score
     -----------------
@@ -201,6 +201,7 @@ class SPMDomainWriting(Task):
         Field("distance", -1, 1, "distance from the pattern's edge", "px", SIZE, (BLOCKS, BLOCKS)),
         Field("left", 0, 1, "fraction of the pulses left"),
     )
+    terms = (Term("iou", "change of the intersection over union"),)
 
     def __init__(self, observation: str = "features", **kwargs: Any) -> None:
         super().__init__(**kwargs)

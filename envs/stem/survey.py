@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mattergym.envs.instruments import Program
 from mattergym.envs.objectives import dose_efficiency
+from mattergym.envs.program import Program
 from mattergym.envs.stem import microscope
-from mattergym.envs.task import Clock, Field, Image, Outcome, Panel, Standing, Task
+from mattergym.envs.task import Clock, Field, Image, Outcome, Panel, Standing, Task, Term
 from mattergym.envs.validation import checked_choice
 from mattergym.physics.layers import survey
 from mattergym.physics.layers.survey import DOPANTS, FIELDS, PIXELS
@@ -108,7 +108,7 @@ class STEMSurvey(Task):
 
     Reward
     ------
-    Change of the number of true calls less false ones (a potential difference). Term: ``finds``.
+    Change of the number of true calls less false ones (a potential difference).
 
     Success and score
     -----------------
@@ -172,6 +172,7 @@ class STEMSurvey(Task):
         Field("left", 0, 1, "dose left", "e/A^2", BUDGET),
     )
     display = ("doses",)
+    terms = (Term("finds", "change of the true calls less the false ones"),)
 
     def __init__(
         self,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from mattergym.envs.instruments import Program
 from mattergym.envs.objectives import improvement
+from mattergym.envs.program import Program
 from mattergym.envs.synthesis import furnace
 from mattergym.envs.synthesis.phase_boundary import reconstruct_boundary
-from mattergym.envs.task import Clock, Field, Outcome, Panel, Standing, Task
+from mattergym.envs.task import Clock, Field, Outcome, Panel, Standing, Task, Term
 from mattergym.physics.ising.library import draw_libraries, measure_ordered
 
 if TYPE_CHECKING:
@@ -197,6 +197,7 @@ class IsingPhaseMap(Task):
         Field("left", 0, 1, "fraction of the budget left"),
     )
     display = ("composition", "row")
+    terms = (Term("improvement", "drop of the score"),)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
