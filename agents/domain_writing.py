@@ -27,7 +27,7 @@ from mattergym.physics.rng import seed_streams
 
 # Pulses of which the radius is tabulated.
 VOLTS = np.linspace(3.0, VOLTAGE, 7)
-SECONDS = 10.0 ** np.linspace(*np.log10(DURATIONS), 9)
+SECONDS = 10.0 ** np.linspace(np.log10(DURATIONS[0]), np.log10(DURATIONS[1]), 9)
 
 
 @cache

@@ -1,7 +1,8 @@
 """Speed: medians and ratios in one interleaved run, one thread, against lean yardsticks.
 
 Machines are noisy, so what counts is a ratio: every round runs every contestant of a section once,
-and a ratio is the median over rounds of the quotients of the same round.
+and a ratio is the median over rounds of the quotients of the same round. All figures are those of
+:func:`mattergym.benchmarks.speed.timing.timed`, but for start-up, which happens once a process.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from mattergym.benchmarks.speed.timing import is_time
+
 # Modules of this package, each with a function ``section() -> Section``.
 SECTIONS = (
     *("environments", "tasks", "scaling", "startup"),
     *("ising", "optics", "imaging", "poisson", "probe", "ferroelectric"),
 )
-TIMES = ("s", "ms", "us", "ns")
 
 
 @dataclass(frozen=True)
@@ -80,22 +82,6 @@ class Section:
     wanted: dict[str, float] = field(default_factory=dict)
     resources: ExitStack = field(default_factory=ExitStack)
     rounds: int | None = None
-
-
-def is_time(unit: str) -> bool:
-    """Whether a unit is a time or a time an item, of which less is better, and not a rate.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
-    over, _, under = unit.partition("/")
-    if over in TIMES:
-        return True
-    if under in TIMES:
-        return False
-    raise ValueError(f"unit = {unit!r} is neither a time, a time an item, nor items a time")
 
 
 def growth_exponent(growth: Growth, medians: dict[str, float], unit: str) -> float:
@@ -172,18 +158,18 @@ def measure(
             for name, values in figures.items()
         },
         "wanted": {
-            name: _verdict(median[name], wanted, at_most) for name, wanted in section.wanted.items()
+            name: verdict(median[name], wanted, at_most) for name, wanted in section.wanted.items()
         },
         "ratios": {
-            ratio.name: _verdict(
-                float(np.median(figures[ratio.numerator] / figures[ratio.denominator])),
+            ratio.name: verdict(
+                median_ratio(figures[ratio.numerator], figures[ratio.denominator]),
                 ratio.wanted,
                 at_most=False,
             )
             for ratio in section.ratios
         },
         "growths": {
-            growth.name: _verdict(
+            growth.name: verdict(
                 growth_exponent(growth, median, section.unit), growth.wanted, at_most=True
             )
             for growth in section.growths
@@ -191,7 +177,13 @@ def measure(
     }
 
 
-def _verdict(value: float, wanted: float | None, at_most: bool) -> dict[str, Any]:
+def median_ratio(numerators: np.ndarray, denominators: np.ndarray) -> float:
+    """Median over rounds of the quotients of the same round."""
+    return float(np.median(numerators / denominators))
+
+
+def verdict(value: float, wanted: float | None, at_most: bool) -> dict[str, Any]:
+    """Say whether a value is as wanted: ``value``, ``wanted``, and ``met``, None if nothing is."""
     met = None
     if wanted is not None:
         met = value <= wanted if at_most else value >= wanted
@@ -202,9 +194,9 @@ def verdicts(results: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any
     """Names and verdicts of all figures that something is demanded of."""
     for result in results:
         for kind in ("wanted", "ratios", "growths"):
-            for name, verdict in result[kind].items():
-                if verdict["met"] is not None:
-                    yield name, verdict
+            for name, found in result[kind].items():
+                if found["met"] is not None:
+                    yield name, found
 
 
 def run(

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from mattergym.benchmarks.run import write_whole
-from mattergym.benchmarks.speed import is_time
+from mattergym.benchmarks.speed.timing import is_time
 
 # Colour-blind safe: nothing demanded, met, not met.
 COLOURS = {None: "#9aa5b1", True: "#2a78b5", False: "#d55e00"}
@@ -117,3 +117,29 @@ def draw_section(panel: Any, result: dict[str, Any]) -> None:
     panel.grid(axis="x", color="0.88", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines[["top", "right", "left"]].set_visible(False)
+
+
+def comparison_line(result: dict[str, Any]) -> str:
+    """Write a result of :func:`mattergym.benchmarks.speed.against.compare` in one line."""
+    if "skipped" in result:
+        return f"{result['name']}: skipped; {result['skipped']}"
+    return (
+        f"{result['name']}: {result['value']:.3f} x ({result['least']:.3f}..{result['most']:.3f}), "
+        f"{number(result['new'])} new, {number(result['old'])} old steps/s, "
+        f"{VERDICTS[result['met']]}"
+    )
+
+
+def comparison_verdict(results: list[dict[str, Any]]) -> str:
+    """Sum up how many ratios are as wanted, and which is the least."""
+    measured = [result for result in results if "skipped" not in result]
+    skipped = len(results) - len(measured)
+    more = f"; {skipped} skipped" if skipped else ""
+    if not measured:
+        return f"nothing was compared{more}"
+    met = sum(result["met"] for result in measured)
+    least = min(measured, key=lambda result: result["value"])
+    return (
+        f"{met} of {len(measured)} ratios new/old are at least {least['wanted']:g}, "
+        f"the least is {least['value']:.3f} x of {least['name']}{more}"
+    )

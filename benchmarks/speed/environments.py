@@ -12,6 +12,7 @@ import gymnasium as gym
 import numpy as np
 
 from mattergym.benchmarks.speed import Growth, Ratio, Section
+from mattergym.benchmarks.speed.timing import stepper, timed
 from mattergym.benchmarks.yardsticks import LeanIsing
 from mattergym.envs import TASKS
 
@@ -24,50 +25,9 @@ WANTED = {
     ("AsyncVectorEnv(8)", 64): 50.0,
     ("AsyncVectorEnv(8)", 1024): 200.0,
 }
-# A contestant runs for at least this long a round.
-SECONDS = 0.12
 
 
-def stepper(env: Any, horizon: int) -> Callable[[], float]:
-    """Return a function that plays whole episodes and gives environment steps a second.
-
-    Resets are in the figure: a run is a whole number of horizons, each followed by one more step
-    in which a batch resets by itself (it counts as a step, as everywhere in Gymnasium); a single
-    environment is reset when its episode ends. Random actions are drawn beforehand from the action
-    space, the same for every round.
-
-    Parameters
-    ----------
-    env : gymnasium.Env, gymnasium.vector.VectorEnv or a VecEnv of stable-baselines3
-    horizon : int
-        Steps of a typical episode.
-    """
-    single = isinstance(env, gym.Env)
-    lanes = 1 if single else env.num_envs
-    space = env.action_space
-    space.seed(0)
-    if single or isinstance(env, gym.vector.VectorEnv):
-        actions = [space.sample() for _ in range(horizon + 1)]
-    else:  # the action space of a VecEnv is that of one lane
-        actions = [np.array([space.sample() for _ in range(lanes)]) for _ in range(horizon + 1)]
-    env.reset()
-
-    def run() -> float:
-        begin = now = time.perf_counter()
-        steps = 0
-        while now - begin < SECONDS:
-            for action in actions:
-                ended = env.step(action)
-                if single and (ended[2] or ended[3]):
-                    env.reset()
-            steps += len(actions)
-            now = time.perf_counter()
-        return lanes * steps / (now - begin)
-
-    return run
-
-
-def bookkeeping_per_second(lanes: int = 64, steps: int = 303) -> Callable[[], float]:
+def bookkeeping_per_second(lanes: int = 64) -> Callable[[], float]:
     """Batches a second that ``BatchEnv.step`` could do beyond what the task does.
 
     Three episodes are played, so that the bookkeeping of their resets is in it.
@@ -77,7 +37,7 @@ def bookkeeping_per_second(lanes: int = 64, steps: int = 303) -> Callable[[], fl
     action = np.zeros(env.action_space.shape, np.float32)
     inside = 0.0
 
-    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+    def left_out(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             nonlocal inside
             begin = time.perf_counter()
@@ -87,18 +47,14 @@ def bookkeeping_per_second(lanes: int = 64, steps: int = 303) -> Callable[[], fl
 
         return call
 
-    task = env.task
-    task.act, task.observe, task.draw = map(timed, (task.act, task.observe, task.draw))
+    task, steps = env.task, 3 * (TASKS[REVERSAL].horizon + 1)
+    task.act, task.observe, task.draw = map(left_out, (task.act, task.observe, task.draw))
 
-    def run() -> float:
-        nonlocal inside
-        inside = 0.0
-        begin = time.perf_counter()
+    def play() -> None:
         for _ in range(steps):
             env.step(action)
-        return steps / (time.perf_counter() - begin - inside)
 
-    return run
+    return timed(play, steps, "steps/s", clock=lambda: time.perf_counter() - inside)
 
 
 def yardsticks(resources: ExitStack) -> dict[str, Any]:

@@ -7,7 +7,6 @@ Landau-Khalatnikov model of Ricinschi, D. et al. (1998), J. Phys.: Condens. Matt
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from mattergym.benchmarks.speed import Growth, Ratio, Section
+from mattergym.benchmarks.speed.timing import timed
 from mattergym.benchmarks.validation.spectral_film import SpectralFilm
 from mattergym.physics.film import hysteresis
 from mattergym.physics.film.landau import PERIODIC, Landau, relax
 from mattergym.physics.rng import seed_streams
 
 SIZES = (64, 128, 256)
-SECONDS = 0.1
+UNIT = "ns/px"
 # FerroSim's uniaxial defaults: alpha, beta, coupling, kinetic coefficient; 1000 steps of a
 # thousandth; on a lattice of the size of its examples.
 ALPHA, BETA, COUPLING, GAMMA, TIME_STEP, LATTICE = -1.85, 1.25, 1.0, 2.0, 1e-3, 20
@@ -87,21 +87,6 @@ def published_landau() -> tuple[float, Landau]:
     return ALPHA, Landau(b=BETA, kappa=COUPLING / 4.0, dt=GAMMA * TIME_STEP, edges=PERIODIC)
 
 
-def timed(run: Callable[[], Any], pixels: float, seconds: float = SECONDS) -> Callable[[], float]:
-    """Run for a while and give nanoseconds a pixel and step."""
-
-    def measure() -> float:
-        begin = now = time.perf_counter()
-        count = 0
-        while now - begin < seconds:
-            run()
-            count += 1
-            now = time.perf_counter()
-        return 1e9 * (now - begin) / (count * pixels)
-
-    return measure
-
-
 def loops(count: int) -> Callable[[], float]:
     """Hysteresis loops at random places of a film, per moving pixel and step."""
     film = np.sign(start_of(64))
@@ -118,7 +103,7 @@ def loops(count: int) -> Callable[[], float]:
         np.empty(count),
     )
     return timed(
-        partial(hysteresis.loop_areas, *arguments), count * MOVING * LOOP[hysteresis.STEPS]
+        partial(hysteresis.loop_areas, *arguments), count * MOVING * LOOP[hysteresis.STEPS], UNIT
     )
 
 
@@ -133,7 +118,7 @@ def section() -> Section:
         name = f"explicit step, {n} x {n}"
         landau = Landau(kappa=0.5, alpha=0.03, dt=0.1)
         contestants[name] = timed(
-            partial(compiled_relax, start_of(n), steps, -1.0, landau), steps * n * n
+            partial(compiled_relax, start_of(n), steps, -1.0, landau), steps * n * n, UNIT
         )
         explicit[name], wanted[name] = float(n * n), 0.4
     for n in SIZES:
@@ -141,7 +126,7 @@ def section() -> Section:
         steps = max(1, 2**18 // n**2)
         plane = SpectralFilm((n, n), kappa=0.5, c=1.0, g=1.0)
         p = start_of(n, 2)
-        contestants[name] = timed(partial(plane, p, np.zeros_like(p), steps), steps * n * n)
+        contestants[name] = timed(partial(plane, p, np.zeros_like(p), steps), steps * n * n, UNIT)
         wanted[name] = 15.0
     contestants["one hysteresis loop, 15 x 15 px that move"] = loops(1)
     contestants["576 hysteresis loops"] = loops(576)
@@ -149,12 +134,14 @@ def section() -> Section:
     plain = f"published equations site by site in Python, {LATTICE} x {LATTICE}"
     film = start_of(LATTICE)
     a, landau = published_landau()
-    contestants[ours] = timed(partial(compiled_relax, film, 5000, a, landau), 5000 * LATTICE**2)
+    contestants[ours] = timed(
+        partial(compiled_relax, film, 5000, a, landau), 5000 * LATTICE**2, UNIT
+    )
     sites = plain_lattice(film[0], 20)
-    contestants[plain] = timed(partial(plain_relax, sites, 20), 20 * LATTICE**2)
+    contestants[plain] = timed(partial(plain_relax, sites, 20), 20 * LATTICE**2, UNIT)
     return Section(
         "ferroelectric films",
-        "ns/px",
+        UNIT,
         contestants,
         (Ratio("published equations in Python / ours", plain, ours, 5000.0),),
         (Growth("explicit step: time against pixels", explicit, 1.1),),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mattergym.benchmarks.speed import Growth, Ratio, Section
-from mattergym.benchmarks.speed.optics import timed
+from mattergym.benchmarks.speed.timing import timed
 from mattergym.physics.imaging import detector, haadf
 from mattergym.physics.layers import crystals
 from mattergym.physics.rng import seed_streams
@@ -18,6 +18,7 @@ DOSE = 5e4  # e/A^2: some 15 counts a pixel in the mean
 # Standard deviation of the yardstick's probe, in A.
 PROBE = 0.4
 SIZES, SMALL, LANES = (128, 256, 512, 1024), 64, (1, 8, 64)
+UNIT = "ns/px"
 
 
 class Frames:
@@ -64,19 +65,19 @@ def section() -> Section:
         frames, pixels = Frames(n, lanes), lanes * n * n
         at = f"{n} x {n}" + (f", batch of {lanes}" if group else "")
         noisy, clean = f"HAADF frame with noise, {at}", f"HAADF frame without noise, {at}"
-        contestants[noisy] = timed(frames.noisy, pixels)
-        contestants[clean] = timed(frames.clean, pixels)
+        contestants[noisy] = timed(frames.noisy, pixels, UNIT)
+        contestants[clean] = timed(frames.clean, pixels, UNIT)
         grown[group][noisy] = float(pixels)
         if not group:
             grown[1][clean] = float(pixels)
         if n in (256, 512):
             wanted[noisy] = 15.0
         if n == 256:
-            contestants[f"plain numpy, {at}"] = timed(frames.plain, pixels)
+            contestants[f"plain numpy, {at}"] = timed(frames.plain, pixels, UNIT)
     ours = "HAADF frame with noise, 256 x 256"
     return Section(
         "HAADF imaging",
-        "ns/px",
+        UNIT,
         contestants,
         (Ratio("plain numpy / ours", "plain numpy, 256 x 256", ours),),
         (

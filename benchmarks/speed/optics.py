@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -11,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from mattergym.benchmarks.speed import Growth, Ratio, Section
+from mattergym.benchmarks.speed.timing import timed
 from mattergym.physics.optics import aberrations, ronchigram
 
 VOLTAGE, APERTURE, FILM = 60e3, 0.030, 100.0
 # A grid 1.2 times as wide as the aperture.
 WIDTH = 2.4
+UNIT = "ns/px"
 
 
 def plain_ronchigram(
@@ -32,21 +33,6 @@ def plain_ronchigram(
         chi += c * r ** (n_ + 1) * np.cos(m * phi - a)
     wave = np.fft.ifft2(np.exp(-1j * chi) * (r <= 1.0)) * grating
     return np.abs(np.fft.fftshift(np.fft.fft2(wave))) ** 2
-
-
-def timed(function: Callable[[], Any], pixels: int, seconds: float = 0.1) -> Callable[[], float]:
-    """Run for a while and give nanoseconds a pixel."""
-
-    def run() -> float:
-        begin = now = time.perf_counter()
-        count = 0
-        while now - begin < seconds:
-            function()
-            count += 1
-            now = time.perf_counter()
-        return 1e9 * (now - begin) / (count * pixels)
-
-    return run
 
 
 def _pytemlib(pixels: int) -> Callable[[], Any]:
@@ -71,22 +57,22 @@ def section() -> Section:
         gratings = np.exp(1j * film)[None]
         name = f"Ronchigram {n} x {n}" + (f", batch of {lanes}" if lanes > 1 else "")
         contestants[name] = timed(
-            partial(ronchigram.ronchigrams, phases, gratings, step), lanes * n * n
+            partial(ronchigram.ronchigrams, phases, gratings, step), lanes * n * n, UNIT
         )
         if lanes == 1:
             sizes[name] = float(n * n)
         if n == 256:
             contestants["plain numpy, complex128, 256 x 256"] = timed(
-                partial(plain_ronchigram, phases[0], gratings[0], step), n * n
+                partial(plain_ronchigram, phases[0], gratings[0], step), n * n, UNIT
             )
     ours = "Ronchigram 256 x 256"
     ratios = [Ratio("plain numpy / ours", "plain numpy, complex128, 256 x 256", ours)]
     if find_spec("pyTEMlib"):
-        contestants["pyTEMlib, 256 x 256"] = timed(_pytemlib(256), 256 * 256)
+        contestants["pyTEMlib, 256 x 256"] = timed(_pytemlib(256), 256 * 256, UNIT)
         ratios.append(Ratio("pyTEMlib / ours", "pyTEMlib, 256 x 256", ours, 30.0))
     return Section(
         "optics",
-        "ns/px",
+        UNIT,
         contestants,
         tuple(ratios),
         (Growth("Ronchigram: time against pixels", sizes, 1.15),),

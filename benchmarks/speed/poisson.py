@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from mattergym.benchmarks.speed import Ratio, Section
+from mattergym.benchmarks.speed.timing import timed
 from mattergym.physics.poisson import poisson_counts
 from mattergym.physics.rng import seed_streams
 
 PIXELS = 512 * 512
 MEANS = (0.5, 5.0, 50.0, 500.0)
+UNIT = "ns/px"
 
 
 def _compiled(mean: float) -> Callable[[], float]:
     means, counts = np.full((1, PIXELS), mean), np.zeros((1, PIXELS), np.int32)
     streams = seed_streams(np.zeros(1, np.uint64), np.zeros(1, np.uint64), 1)
-    lanes = np.arange(1)
-
-    def run() -> float:
-        start = time.perf_counter()
-        poisson_counts(lanes, means, streams, counts)
-        return (time.perf_counter() - start) / PIXELS * 1e9
-
-    return run
+    return timed(partial(poisson_counts, np.arange(1), means, streams, counts), PIXELS, UNIT)
 
 
 def _numpy(mean: float) -> Callable[[], float]:
     means, generator = np.full((1, PIXELS), mean), np.random.default_rng(0)
-
-    def run() -> float:
-        start = time.perf_counter()
-        generator.poisson(means)
-        return (time.perf_counter() - start) / PIXELS * 1e9
-
-    return run
+    return timed(partial(generator.poisson, means), PIXELS, UNIT)
 
 
 def section() -> Section:
@@ -51,4 +40,4 @@ def section() -> Section:
         )
         for mean in MEANS
     ]
-    return Section("Poisson counts", "ns/px", contestants, tuple(ratios))
+    return Section("Poisson counts", UNIT, contestants, tuple(ratios))

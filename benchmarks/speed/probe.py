@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from mattergym.benchmarks.speed import Ratio, Section
+from mattergym.benchmarks.speed.timing import timed
 from mattergym.physics.probe import feedback
 from mattergym.physics.rng import seed_streams
 
 RATE, WIDTH, SAMPLES = 4000.0, 128, 1000
 F0, QUALITY, GAIN, DELAY, NOISE, SETPOINT = 400.0, 10.0, 0.05, 3, 0.2, 5.0
+UNIT = "ns/sample"
 
 
 def plain_loop(heights: list[float], samples: int) -> float:
@@ -61,36 +63,23 @@ def _compiled(lanes: int) -> Callable[[], float]:
         images,
         statistics,
     )
-
-    def run() -> float:
-        begin = now = time.perf_counter()
-        count = 0
-        while now - begin < 0.1:
-            feedback.scan_lines(*arguments)
-            count += 1
-            now = time.perf_counter()
-        return 1e9 * (now - begin) / (count * lanes * 2 * SAMPLES)
-
-    return run
+    return timed(partial(feedback.scan_lines, *arguments), lanes * 2 * SAMPLES, UNIT)
 
 
-def _plain() -> float:
+def _plain() -> Callable[[], float]:
     heights = np.cumsum(np.random.default_rng(0).normal(size=WIDTH)).tolist()
-    begin = time.perf_counter()
-    for _ in range(20):
-        plain_loop(heights, 2 * SAMPLES)
-    return 1e9 * (time.perf_counter() - begin) / (20 * 2 * SAMPLES)
+    return timed(partial(plain_loop, heights, 2 * SAMPLES), 2 * SAMPLES, UNIT)
 
 
 def section() -> Section:
     """One lane, a batch of 64, and the loop in plain Python."""
     return Section(
         "scanning probe",
-        "ns/sample",
+        UNIT,
         {
             "AFM loop, one lane": _compiled(1),
             "AFM loop, batch of 64": _compiled(64),
-            "plain Python PI loop": _plain,
+            "plain Python PI loop": _plain(),
         },
         (Ratio("plain Python / ours", "plain Python PI loop", "AFM loop, batch of 64"),),
     )

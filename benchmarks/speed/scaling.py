@@ -1,9 +1,14 @@
-"""All cores: environment steps a second of every task with one process a core."""
+"""All cores: environment steps a second of every task with one process a core.
+
+The processes compete for memory and caches, which shows in the seconds that their processors work,
+and for cores with whatever else the machine does, which does not.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing import get_context
@@ -13,7 +18,7 @@ from typing import Any
 import gymnasium as gym
 
 from mattergym.benchmarks.speed import Ratio, Section
-from mattergym.benchmarks.speed.environments import stepper
+from mattergym.benchmarks.speed.timing import stepper
 from mattergym.envs import TASKS
 
 LANES = 64
@@ -36,7 +41,7 @@ def work(connection: Connection[Any, Any]) -> None:
         env_id, kwargs = job
         if env_id not in steppers:
             env = gym.make_vec(env_id, num_envs=LANES, **kwargs)
-            steppers[env_id] = stepper(env, TASKS[env_id].horizon)
+            steppers[env_id] = stepper(env, TASKS[env_id].horizon, time.thread_time)
         connection.send(steppers[env_id]())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gymnasium as gym
 
 from mattergym.benchmarks.speed import Section
-from mattergym.benchmarks.speed.environments import stepper
+from mattergym.benchmarks.speed.timing import stepper
 from mattergym.envs import TASKS, Track
 
 LANES = 64

@@ -26,6 +26,7 @@ from mattergym.arguments import (
     task_of,
     track_of,
 )
+from mattergym.speed import speed
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -274,46 +275,7 @@ def validate(
     raise typer.Exit(1 if failed else 0)
 
 
-@app.command()
-def speed(
-    sections: Annotated[
-        list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; default: all.")
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 9,
-    out: Annotated[
-        Path | None, typer.Option(help="JSON file for the figures; default: in runs/speed/.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="PNG file for the bars; default: beside the JSON.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
-) -> None:
-    """Measure kernels and environments against lean yardsticks, one thread, interleaved."""
-    from mattergym.benchmarks import speed as speeds
-    from mattergym.benchmarks.run import machine, write_json
-    from mattergym.benchmarks.speed.display import draw, table_of
-
-    chosen = [nearest("section", name, speeds.SECTIONS) for name in sections or speeds.SECTIONS]
-    name = "-".join(sections) if sections else "speed"
-    path = checked_file(out or Path("runs/speed") / f"{name}.json", ".json")
-    picture = checked_file(plot or path.with_suffix(".png"), ".png", option="plot")
-    results = []
-    for name in chosen:
-        with progress(name) as update:
-            results += speeds.run(rounds, (name,), update)
-        if not as_json:
-            console.print(table_of(results[-1]))
-    content = {"machine": machine(), "rounds": rounds, "sections": results}
-    write_json(path, content)
-    draw(results, picture)
-    if as_json:
-        typer.echo(json.dumps(content, indent=1))
-    demands = list(speeds.verdicts(results))
-    met = sum(verdict["met"] for _, verdict in demands)
-    say(
-        f"{met} of {len(demands)} demands on speed are met; figures in {path}, bars in {picture}",
-        error=as_json,
-    )
+app.command()(speed)
 
 
 @app.command()

@@ -18,12 +18,12 @@ from mattergym.benchmarks.speed import (
     Ratio,
     Section,
     display,
-    environments,
     growth_exponent,
     ising,
     measure,
     scaling,
     tasks,
+    timing,
     verdicts,
 )
 from mattergym.cli import app
@@ -109,10 +109,34 @@ class Countdown(gym.Env):
 
 
 def test_a_contestant_plays_whole_episodes(monkeypatch):
-    monkeypatch.setattr(environments, "SECONDS", 1e-9)
+    monkeypatch.setattr(timing, "SECONDS", 1e-9)
     env = Countdown()
-    assert environments.stepper(env, horizon=29)() > 0
+    assert timing.stepper(env, horizon=29)() > 0
     assert (env.steps, env.resets) == (30, 1 + 3)
+
+
+def test_a_player_goes_on_where_it_stopped():
+    env = Countdown()
+    player = timing.Player(env, horizon=29)
+    player.play(7)
+    player.play(5)
+    assert (env.steps, env.resets) == (12, 1 + 1)
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"), [("s", 0.5), ("ns/px", 5e6), ("steps/s", 200.0), ("flips/ns", 2e-7)]
+)
+def test_figures_have_the_unit_of_their_section(unit, expected):
+    items = 1 if unit == "s" else 100
+    assert timing.figure(unit, items, 0.5) == pytest.approx(expected)
+
+
+def test_runs_are_counted_until_the_clock_says_enough():
+    ticks = iter([0.0, 0.06, 0.12])
+    runs = []
+    run = timing.timed(lambda: runs.append(1), 30, "px/s", clock=lambda: next(ticks))
+    assert run() == pytest.approx(2 * 30 / 0.12)
+    assert len(runs) == 2
 
 
 def test_floors_follow_the_tracks():
