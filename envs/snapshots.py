@@ -43,7 +43,11 @@ class Run:
 def made_by(task: Task) -> str:
     """Name a task and its arguments, as states carry them."""
     plain = (str, int, float, bool)
-    arguments = {k: v for k, v in vars(task).items() if isinstance(v, plain) and k[0] != "_"}
+    arguments = {
+        name: value
+        for name, value in vars(task).items()
+        if isinstance(value, plain) and name[0] != "_" and name != "render_truth"
+    }
     return f"{type(task).__module__}:{type(task).__name__} {sorted(arguments.items())}"
 
 
