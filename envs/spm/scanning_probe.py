@@ -20,6 +20,11 @@ LOOP_S = 0.38
 THERE_S = COMMAND_S + MOVE_S + SETTLE_S
 
 
+def line_seconds(rate: Any) -> Any:
+    """Seconds of a line, there and back, at rates in Hz."""
+    return 1.0 / rate
+
+
 def frame_seconds(lines: float, rate: float) -> float:
     """Seconds of a frame of some lines at a rate in Hz."""
     return COMMAND_S + SCAN_START_S + lines / rate
@@ -28,6 +33,22 @@ def frame_seconds(lines: float, rate: float) -> float:
 def pulse_seconds(duration: Any) -> Any:
     """Seconds of pulses of some durations in s, the way there included."""
     return THERE_S + duration
+
+
+def change_feedback(gain: float, bandwidth: float, setpoint: float, rate: float) -> Instruction:
+    """Change the logarithms of the loop's settings, each by at most this much."""
+    most = {"gain": gain, "bandwidth": bandwidth, "setpoint": setpoint, "rate": rate}
+    return Instruction(
+        "change_feedback",
+        "change the natural logarithms of the feedback loop's settings, within their ranges",
+        tuple(Parameter(f"ln_{name}", -value, value) for name, value in most.items()),
+        f"{COMMAND_S:g} s",
+    )
+
+
+def scan_line() -> Instruction:
+    """Scan a line there and back."""
+    return Instruction("scan_line", "scan a line, trace and retrace", cost="1 / rate s")
 
 
 def scan_frame(lines: int, rate: float) -> Instruction:
