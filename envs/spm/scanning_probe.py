@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mattergym.envs.instruments import Instruction, Parameter
+from mattergym.envs.instruments import Choice, Instruction, Parameter
 
 COMMAND_S = 0.35
 MOVE_S = 0.5
@@ -18,6 +18,8 @@ SCAN_START_S = 1.5
 LOOP_S = 0.38
 # What it takes to be at a place before anything happens there.
 THERE_S = COMMAND_S + MOVE_S + SETTLE_S
+# A hysteresis loop, the way there included.
+SPECTROSCOPY_S = THERE_S + LOOP_S
 
 
 def line_seconds(rate: Any) -> Any:
@@ -68,3 +70,10 @@ def pulse(edge: float, most: float, shortest: float, longest: float) -> Instruct
         (x, y, voltage, duration),
         f"{THERE_S:g} s and its duration",
     )
+
+
+def spectroscopy(places: tuple[float, ...]) -> Instruction:
+    """Measure a hysteresis loop at a place of a square grid; its rows and columns in nm."""
+    y, x = (Choice(name, places, "nm") for name in ("y", "x"))
+    cost = f"{SPECTROSCOPY_S:g} s"
+    return Instruction("spectroscopy", "measure a hysteresis loop at a place", (y, x), cost)
