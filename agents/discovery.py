@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from mattergym.agents.base import Agent, Shelf
 from mattergym.envs.spm.discovery import (
     AREA_SCALE,
+    END,
     FIRST,
     GRID,
     LEVEL,
+    OFFSET,
     PLACES,
     STRIDE,
     WALL_SCALE,
@@ -25,22 +27,27 @@ from mattergym.physics.film import domains
 PLACE_FEATURES = np.stack(np.divmod(np.arange(PLACES), GRID), axis=1) / (GRID - 1.0)
 
 
-def read_maps(observation: Any) -> tuple[NDArray[np.float64], ...]:
-    """Read PFM signal, wall distance in px, loop area, measured, each (B, 576)."""
-    if isinstance(observation, dict):
-        image = (observation["pfm"][:, 0].astype(np.float64) - 128.0) / LEVEL
-        end = FIRST + STRIDE * GRID
-        part = (slice(FIRST, end, STRIDE),) * 2
-        signal = np.stack([one[part].ravel() for one in image])
-        walls = np.stack([domains.wall_distance(one)[part].ravel() for one in image])
-        loops = observation["loops"][:, :, ::STRIDE, ::STRIDE].reshape(len(image), 2, -1) / 255.0
-        return signal, np.minimum(walls, WALL_SCALE), AREA_SCALE * loops[:, 0], loops[:, 1] > 0.5
-    maps = observation[:, : 4 * PLACES].reshape(-1, 4, PLACES).astype(np.float64)
-    return maps[:, 0], WALL_SCALE * maps[:, 1], AREA_SCALE * maps[:, 2], maps[:, 3] > 0.5
-
-
 class DiscoveryAgent(Agent):
     """Common to all: chooses the place of highest merit not yet measured."""
+
+    def maps(self, observation: Any) -> tuple[NDArray[Any], ...]:
+        """Read PFM signal, px to the nearest wall, areas in V, and what is measured, (B, 576) each.
+
+        In pictures the walls are those of the noisy image.
+        """
+        if not isinstance(observation, dict):
+            signal, walls, areas, measured = (
+                self.read(observation, name).reshape(-1, PLACES).astype(np.float64)
+                for name in ("signal", "walls", "areas", "measured")
+            )
+            return signal, walls, areas, measured > 0.5
+        image = (self.read(observation, "pfm")[:, 0].astype(np.float64) - OFFSET) / LEVEL
+        part = (slice(FIRST, END, STRIDE),) * 2
+        signal = np.stack([one[part].ravel() for one in image])
+        walls = np.stack([domains.wall_distance(one)[part].ravel() for one in image])
+        loops = self.read(observation, "loops")[:, :, ::STRIDE, ::STRIDE] / 255.0
+        areas, measured = loops.reshape(-1, 2, PLACES).swapaxes(0, 1)
+        return signal, np.minimum(walls, WALL_SCALE), AREA_SCALE * areas, measured > 0.5
 
     def merit(self, signal: Any, walls: Any, areas: Any, measured: Any) -> NDArray[np.float64]:
         """How much each place is wanted, (B, 576)."""
@@ -54,9 +61,9 @@ class DiscoveryAgent(Agent):
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
         """Measure the most wanted place."""
-        maps = read_maps(observation)
+        maps = self.maps(observation)
         place = np.where(maps[3], -np.inf, self.merit(*maps)).argmax(axis=1)
-        return np.stack([place // GRID, place % GRID], axis=1), state
+        return self.action(y=place // GRID, x=place % GRID), state
 
 
 class GridDiscovery(DiscoveryAgent):
@@ -102,8 +109,8 @@ class ExpertDiscovery(DiscoveryAgent):
 
     def merit(self, signal: Any, walls: Any, areas: Any, measured: Any) -> NDArray[np.float64]:
         """Rank by true areas."""
-        task: Any = self.env.unwrapped
-        return np.asarray(task.truth)
+        truth: NDArray[np.float64] = self.bench.state.truth
+        return truth
 
 
 class GaussianProcessDiscovery(DiscoveryAgent):

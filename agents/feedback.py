@@ -8,7 +8,6 @@ import numpy as np
 
 from mattergym.agents.base import Agent, Recipe, Shelf
 from mattergym.envs.spm import feedback as task
-from mattergym.physics.probe import feedback
 from mattergym.physics.rng import seed_streams
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def steady_loss(
-    surface: NDArray[np.float64], plant: NDArray[np.float64], settings: NDArray[np.float64]
+    surface: NDArray[np.float64], plant: NDArray[np.float64], logs: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Mean loss of a line for several settings of one plant with a sharp tip.
 
@@ -25,54 +24,22 @@ def steady_loss(
     surface : ndarray of float64, shape (L, W)
         Lines to scan, nm.
     plant : ndarray of float64, shape (6,)
-        As the task orders them.
-    settings : ndarray of float64, shape (n, 4)
-        Logarithms of gain, bandwidth, set-point, line rate.
+        Columns as :mod:`mattergym.envs.spm.feedback_plants` names them.
+    logs : ndarray of float64, shape (n, 4)
+        Natural logarithms of gain, bandwidth in Hz, set-point in nm, line rate in Hz.
 
     Returns
     -------
     ndarray of float64, shape (n,)
     """
-    n, width = len(settings), surface.shape[1]
-    gain, bandwidth, setpoint, rate = np.exp(settings.T)
-    lanes = np.arange(n)
+    n = len(logs)
     streams = seed_streams(np.zeros(n, np.uint64), np.zeros(n, np.uint64), 7)
-    state = np.zeros((n, feedback.STATE_SIZE))
-    images, statistics = np.empty((n, 3, width)), np.empty((n, 5))
-    plants = np.tile(plant, (n, 1))
-    propagator = feedback.resonator_propagator(
-        plants[:, task.RESONANCE], plants[:, task.QUALITY], task.SAMPLE_RATE
-    )
-    samples = np.round(0.5 * task.SAMPLE_RATE / rate).astype(np.int64)
-    smoothing = feedback.filter_coefficient(bandwidth, task.SAMPLE_RATE)
-    task.engage_tips(lanes, np.full(n, surface[0, 0]), setpoint, state)
+    state = task.engage(np.tile(surface, (n, 1, 1)), np.tile(plant, (n, 1)), logs)
     total = np.zeros(n)
-    for row in surface:
-        line = np.tile(row, (n, 1))
-        feedback.scan_lines(
-            lanes,
-            line,
-            line,
-            samples,
-            gain,
-            np.zeros(n),
-            smoothing,
-            setpoint,
-            plants[:, task.DELAY].astype(np.int64),
-            propagator,
-            plants[:, task.NOISE],
-            task.TRAVEL,
-            state,
-            streams,
-            images,
-            statistics,
-        )
-        total += sum(task.line_loss(statistics, plants, rate).values())
+    for line in range(len(surface)):
+        task.scan_line(state, np.full(n, line), streams)
+        total += sum(task.line_loss(state).values())
     return total / len(surface)
-
-
-# Where an observation shows the logarithm of the error signal's rms.
-ERROR = 3 * task.OBSERVED_PIXELS
 
 
 def starting(lanes: int, state: Any, episode_start: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
@@ -87,10 +54,8 @@ class SettingsAgent(Agent):
 
     def towards(self, wanted: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the action that brings ln settings (B, 4) nearest to ``wanted``."""
-        unwrapped: Any = self.env.unwrapped
-        change = (wanted - np.log(unwrapped.settings)) / task.MAX_CHANGE
-        action: NDArray[np.float32] = np.clip(change, -1.0, 1.0).astype(np.float32)
-        return action
+        gain, bandwidth, setpoint, rate = (wanted - np.log(self.bench.display["settings"])).T
+        return self.action(ln_gain=gain, ln_bandwidth=bandwidth, ln_setpoint=setpoint, ln_rate=rate)
 
 
 class FixedFeedback(SettingsAgent):
@@ -135,7 +100,7 @@ class ScriptedFeedback(SettingsAgent):
         state[start] = 0.0, np.log(self.first), np.inf, 0.0
         step, gain, least, done = state.T  # views
         searching = (step >= self.settle) & (done == 0.0)
-        error = observation[:, ERROR]
+        error = self.read(observation, "log_error")
         ringing = searching & (error > least + np.log(self.margin))
         over = searching & (ringing | (step >= self.settle + self.most))
         gain[over] += np.log(self.back)
@@ -163,8 +128,8 @@ class ExpertFeedback(SettingsAgent):
 
     def optimum(self, lane: int) -> NDArray[np.float64]:
         """Search the ln settings (4,) of a lane."""
-        unwrapped: Any = self.env.unwrapped
-        surface, plant = unwrapped._surfaces[lane, 5 :: self.every], unwrapped._plant[lane]
+        hidden = self.bench.state
+        surface, plant = hidden.surface[lane, 5 :: self.every], hidden.plant[lane]
         generator = np.random.default_rng(0)
         low, high = np.log(task.LOW), np.log(task.HIGH)
         mean, spread = np.log(FixedFeedback.settings), np.array(self.spread)

@@ -2,332 +2,94 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from gymnasium import spaces
 from numba import njit
 
-from mattergym.envs.objectives import improvement
-from mattergym.envs.old_base import BatchEnv, SingleEnv
-from mattergym.envs.old_instruments import Parameter
-from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
-from mattergym.envs.spm.instrument import ScanningProbe
+from mattergym.envs.program import Program
+from mattergym.envs.spm import discovery_films as films
+from mattergym.envs.spm import scanning_probe
+from mattergym.envs.spm.discovery_films import SIZE
+from mattergym.envs.task import Clock, Field, Image, Outcome, Panel, Standing, Task, Term
 from mattergym.envs.validation import checked_choice
 from mattergym.physics.film import domains, hysteresis
-from mattergym.physics.film import landau as film_landau
 from mattergym.physics.rng import fill_normal, normal, uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SIZE, GRID, STRIDE = 64, 24, 2
+GRID, STRIDE = 24, 2  # places, px from place to place
 PLACES = GRID * GRID
-PIXEL_NM = 5.0
+PIXEL_NM = 5
 LOOPS = 50
-# Row and column of the first place on the film.
+# Row and column of the first place on the film, and of the first pixel beyond the last one.
 FIRST = 9
-FIELD_PER_VOLT = 0.27
-RELAXATION, START_LENGTH = 600, 3.0
-DEPOLARIZATION = 0.03
-# Ranges of what is hidden: tip depth in px, Vmax in V, kappa, steps of a loop, sd of a(x), sd of
-# the random field, correlation length in px.
-LOW = np.array([1.5, 7.0, 0.4, 400.0, 0.12, 0.03, 1.3])
-HIGH = np.array([2.6, 10.0, 0.8, 680.0, 0.35, 0.12, 2.5])
+END = FIRST + STRIDE * GRID
+# Pixels, row and column, of the places 24 row + column.
+PIXELS = FIRST + STRIDE * np.stack(np.divmod(np.arange(PLACES), GRID), axis=1)
 # Part of the ranges, noise of the image, jitter of the tip's field from loop to loop.
 LEVELS = {"easy": (0.5, 0.08, 0.01), "standard": (1.0, 0.15, 0.03), "hard": (1.0, 0.3, 0.06)}
 SHIFT = (1.0, 2.0, 3.0)
-# The shifted films: stronger disorder of shorter range.
-SHIFT_LAW = np.array([1.0, 1.0, 1.0, 1.0, 1.5, 1.5, 0.7])
-AREA_SCALE, REWARD_SCALE, WALL_SCALE = 30.0, 3.0, 12.0
+REWARD_SCALE = 3.0  # V
 SUCCESS_REGRET = 0.25
-LEVEL = 60.0
-EDGE_NM = (GRID - 1) * STRIDE * PIXEL_NM
+# Scales of observations: V, px; levels of the PFM image: at P = 0, and a unit of P.
+AREA_SCALE, WALL_SCALE = 30.0, 12.0
+OFFSET, LEVEL = 128.0, 60.0
 
 
-# Pixels, row and column, of the places 24 row + column.
-PIXELS = FIRST + STRIDE * np.stack(np.divmod(np.arange(PLACES), GRID), axis=1)
+class State(NamedTuple):
+    """Films, what is true of their places, and what was measured there; places are flat."""
 
-
-def rows_and_columns(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pixels (n, 2) of places 24 row + column."""
-    return PIXELS[places]
-
-
-@njit(cache=True)
-def draw_laws(
-    lanes: Any, low: Any, high: Any, streams: Any, laws: Any, disorder: Any, white: Any
-) -> None:
-    """Draw hidden laws (B, 5), disorder (n, 3) and white noise (n, 3, H, W) of some lanes."""
-    for k in range(len(lanes)):
-        s = streams[lanes[k]]
-        for column in range(7):
-            value = low[column] + (high[column] - low[column]) * uniform(s)
-            if column == hysteresis.STEPS:
-                value = np.floor(value)
-            if column < 4:
-                laws[lanes[k], column] = value
-            else:
-                disorder[k, column - 4] = value
-        laws[lanes[k], hysteresis.FIELD_PER_VOLT] = FIELD_PER_VOLT
-        fill_normal(s, white[k].reshape(white[k].size))
+    polarization: NDArray[np.float32]  # (B, 64, 64), row y, column x, as all maps
+    a: NDArray[np.float32]  # quadratic coefficient of the film, (B, 64, 64)
+    field: NDArray[np.float32]  # random field, (B, 64, 64)
+    law: NDArray[np.float64]  # of a loop, columns as in physics.hysteresis, (B, 5)
+    picture: NDArray[np.float32]  # PFM image, (B, 64, 64)
+    walls: NDArray[np.float64]  # px to the nearest wall, (B, 576)
+    truth: NDArray[np.float64]  # loop areas without jitter, V, (B, 576)
+    spread: NDArray[np.float64]  # standard deviation of the truth, V
+    areas: NDArray[np.float64]  # averages of what was measured, V, (B, 576)
+    visits: NDArray[np.int64]  # loops measured, (B, 576)
+    place: NDArray[np.int64]  # of the last loop
+    best: NDArray[np.float64]  # largest average so far, V
+    regret: NDArray[np.float64]  # of the place that looks best, standard deviations
 
 
 @njit(cache=True)
-def draw_places(lanes: Any, streams: Any, places: Any) -> None:
-    """Draw a place in some lanes."""
-    for lane in lanes:
-        places[lane] = int(PLACES * uniform(streams[lane]))
+def draw_places(streams: Any, places: Any) -> None:
+    """Draw a place in every lane, int64 (B,)."""
+    for b in range(len(streams)):
+        places[b] = int(PLACES * uniform(streams[b]))
 
 
 @njit(cache=True)
-def draw_gains(lanes: Any, spread: float, streams: Any, gains: Any) -> None:
-    """Draw the factor (n,) on the tip's field of one loop in some lanes."""
-    for k in range(len(lanes)):
-        gains[k] = np.exp(spread * normal(streams[lanes[k]]))
+def draw_gains(spread: float, streams: Any, gains: Any) -> None:
+    """Draw the factor on the tip's field of one loop in every lane, float64 (B,)."""
+    for b in range(len(streams)):
+        gains[b] = np.exp(spread * normal(streams[b]))
 
 
 @njit(cache=True)
-def judge(
-    lanes: Any,
-    spots: Any,
-    found: Any,
-    truth: Any,
-    spread: Any,
-    areas: Any,
-    visits: Any,
-    best: Any,
-    regret: Any,
-) -> None:
-    """Enter the loops found (n,) at spots (n,) of some lanes; update best area and regret.
-
-    Parameters
-    ----------
-    truth, areas : ndarray of float64, shape (B, 576)
-        Without jitter, hidden; and averages of what was measured.
-    visits : ndarray of int64, shape (B, 576)
-    spread, best, regret : ndarray of float64, shape (B,)
-        Standard deviation of the truth; largest average so far; the gap between the largest truth
-        and that of the place that looks best, in that deviation.
-    """
-    for k in range(len(lanes)):
-        lane, spot = lanes[k], spots[k]
-        n = visits[lane, spot]
-        areas[lane, spot] = (n * areas[lane, spot] + found[k]) / (n + 1)
-        visits[lane, spot] = n + 1
-        incumbent, top = spot, truth[lane, 0]
+def enter_loops(found: Any, *arrays: Any) -> None:
+    """Average the areas found, float64 (B,), at ``place`` in; update ``best`` and ``regret``."""
+    state = State(*arrays)
+    for b in range(len(found)):
+        areas, visits, truth = state.areas[b], state.visits[b], state.truth[b]
+        incumbent, top = state.place[b], truth[0]
+        n = visits[incumbent]
+        areas[incumbent] = (n * areas[incumbent] + found[b]) / (n + 1)
+        visits[incumbent] = n + 1
         for place in range(PLACES):
-            seen = visits[lane, place] > 0
-            if seen and areas[lane, place] > areas[lane, incumbent]:
+            if visits[place] > 0 and areas[place] > areas[incumbent]:
                 incumbent = place
-            top = max(top, truth[lane, place])
-        best[lane] = max(best[lane], areas[lane, incumbent])
-        regret[lane] = (top - truth[lane, incumbent]) / max(spread[lane], 1e-9)
+            top = max(top, truth[place])
+        state.best[b] = max(state.best[b], areas[incumbent])
+        state.regret[b] = (top - truth[incumbent]) / max(state.spread[b], 1e-9)
 
 
-@njit(cache=True)
-def fill_maps(pictures: Any, walls: Any, areas: Any, visits: Any, out: Any) -> None:
-    """Fill the maps of the feature observation (B, 4 * 576 + ...)."""
-    for lane in range(len(out)):
-        for place in range(PLACES):
-            row, column = FIRST + STRIDE * (place // GRID), FIRST + STRIDE * (place % GRID)
-            signal, area = pictures[lane, row, column], areas[lane, place] / AREA_SCALE
-            out[lane, place] = min(max(signal, -2.0), 2.0)
-            out[lane, PLACES + place] = min(walls[lane, place] / WALL_SCALE, 1.0)
-            out[lane, 2 * PLACES + place] = min(max(area, -1.0), 1.0)
-            out[lane, 3 * PLACES + place] = visits[lane, place] > 0
-
-
-class SPMDiscoveryVectorEnv(BatchEnv):
-    """Batch of :class:`SPMDiscoveryEnv`; its docstring is the manual."""
-
-    objective: ClassVar[str] = "discover"
-    domain: ClassVar[str] = "spm"
-    score_direction: ClassVar[str] = "minimize"
-    score_unit: ClassVar[str] = "sd"
-
-    def __init__(self, num_envs: int = 1, observation: str = "features", **kwargs: Any) -> None:
-        self.observation = checked_choice("observation", observation, ("features", "image"))
-        self._imaging = observation == "image"
-        low = np.zeros(4 * PLACES + 3, np.float32)
-        low[:PLACES] = -2.0
-        low[2 * PLACES : 3 * PLACES] = -1.0
-        high = np.ones_like(low)
-        high[:PLACES] = 2.0
-        space: spaces.Space[Any] = spaces.Box(low, high)
-        if self._imaging:
-            edge = GRID * STRIDE
-            space = spaces.Dict(
-                {
-                    "loops": spaces.Box(0, 255, (2, edge, edge), np.uint8),
-                    "panel": spaces.Box(low[-3:], high[-3:]),
-                    "pfm": spaces.Box(0, 255, (1, SIZE, SIZE), np.uint8),
-                }
-            )
-        super().__init__(num_envs, space, spaces.MultiDiscrete([GRID, GRID]), **kwargs)
-        x, y = (Parameter(name, 0.0, EDGE_NM, "nm") for name in ("x", "y"))
-        self.instrument = ScanningProbe(x, y, Parameter("voltage", 0.0, HIGH[1], "V"))
-        part, self._noise, self._jitter = LEVELS[self.difficulty]
-        scale: Any = 1.0
-        if self.split == "shift":
-            part, self._noise, self._jitter = np.multiply(LEVELS[self.difficulty], SHIFT)
-            scale = SHIFT_LAW
-        middle, half = 0.5 * (LOW + HIGH), 0.5 * part * (HIGH - LOW)
-        self._low, self._high = (middle - half) * scale, (middle + half) * scale
-        shape = (num_envs, SIZE, SIZE)
-        self._films, self._a, self._field, self._picture = np.zeros((4, *shape), np.float32)
-        self._laws = np.ones((num_envs, 5))
-        self._truth, self._areas, self._walls = np.zeros((3, num_envs, PLACES))
-        self._visits = np.zeros((num_envs, PLACES), np.int64)
-        self._last = np.zeros(num_envs, np.int64)
-        self._best, self._spread = np.zeros((2, num_envs))
-
-    _configuration = BatchEnv._configuration | set(
-        "observation _imaging _noise _jitter _low _high".split()
-    )
-
-    @property
-    def truth(self) -> NDArray[np.float64]:
-        """Hidden: loop areas of all places without jitter, (B, 576)."""
-        return self._truth.copy()
-
-    def _reset(self, lanes: NDArray[np.intp]) -> None:
-        white = np.empty((len(lanes), 3, SIZE, SIZE))
-        disorder = np.empty((len(lanes), 3))
-        draw_laws(lanes, self._low, self._high, self.streams, self._laws, disorder, white)
-        smooth = film_landau.correlated_noise
-        for k, lane in enumerate(lanes):
-            spread, bias, length = disorder[k]
-            self._a[lane] = -1.0 + spread * smooth(white[k, :1], length)[0]
-            self._field[lane] = bias * smooth(white[k, 1:2], length)[0]
-        self._films[lanes] = 0.3 * smooth(white[:, 2], START_LENGTH)
-        none, still = np.zeros(self.num_envs), np.zeros_like(self._films)
-        steps = np.full(self.num_envs, RELAXATION)
-        for lane in lanes:
-            landau = film_landau.Landau(
-                kappa=float(self._laws[lane, hysteresis.KAPPA]),
-                alpha=DEPOLARIZATION,
-                dt=float(hysteresis.DT),
-            )
-            one = np.array([lane])
-            films = (self._films, self._a, self._field, still)
-            film_landau.relax(one, *films, none, steps, landau, self.streams)
-            fill_normal(self.streams[lane], self._picture[lane].reshape(-1))
-        self._picture[lanes] = self._films[lanes] + self._noise * self._picture[lanes]
-        for lane in lanes:
-            self._walls[lane] = domains.wall_distance(self._films[lane])[tuple(PIXELS.T)]
-        every = np.tile(np.arange(PLACES), len(lanes))
-        truth = self._measure(np.repeat(lanes, PLACES), every, np.ones(len(every)))
-        self._truth[lanes] = truth.reshape(-1, PLACES)
-        self._spread[lanes] = self._truth[lanes].std(axis=1)
-        self._areas[lanes] = 0.0
-        self._visits[lanes] = 0
-        self._best[lanes] = 0.0
-        first = np.zeros(self.num_envs, np.int64)
-        draw_places(lanes, self.streams, first)
-        self._visit(lanes, first)
-
-    def _measure(
-        self, lanes: NDArray[np.intp], places: NDArray[np.int64], gains: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Areas of loops at some places, one of each lane listed."""
-        areas = np.empty(len(lanes))
-        hysteresis.loop_areas(
-            self._films,
-            self._a,
-            self._field,
-            lanes,
-            rows_and_columns(places),
-            self._laws,
-            gains,
-            areas,
-        )
-        return areas
-
-    def _visit(self, lanes: NDArray[np.intp], places: NDArray[np.int64]) -> None:
-        """Measure a loop in some lanes and judge them; places are given for all lanes."""
-        gains = np.empty(len(lanes))
-        draw_gains(lanes, self._jitter, self.streams, gains)
-        spots = places[lanes]
-        judge(
-            lanes,
-            spots,
-            self._measure(lanes, spots, gains),
-            self._truth,
-            self._spread,
-            self._areas,
-            self._visits,
-            self._best,
-            self.ledger.table[2],
-        )
-        self._last[lanes] = spots
-        self.ledger.table[4, lanes] = self.ledger.table[2, lanes] < SUCCESS_REGRET
-
-    def _step(
-        self, action: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
-        before = self._best.copy()
-        self._visit(np.arange(self.num_envs), action[:, 0] * GRID + action[:, 1])
-        self.ledger.charge(self.instrument.cost("spectroscopy")[0])
-        found = improvement(-before, -self._best) / REWARD_SCALE
-        return found, self._steps + 1 >= LOOPS, {"improvement": found.copy()}
-
-    def _panel(self) -> NDArray[np.float64]:
-        """Best area, the last one, and the fraction of the loops left, (B, 3)."""
-        panel = np.empty((self.num_envs, 3))
-        panel[:, 0] = self._best / AREA_SCALE
-        panel[:, 1] = self._areas[np.arange(self.num_envs), self._last] / AREA_SCALE
-        panel[:, 2] = 1.0 - self._steps / LOOPS
-        return np.minimum(np.maximum(panel, 0.0), 1.0)
-
-    def _observe(self) -> Any:
-        panel = self._panel().astype(np.float32)
-        if self._imaging:
-            pfm = np.clip(self._picture[:, None] * LEVEL + 128.0, 0.0, 255.0)
-            areas, visited = self._areas / AREA_SCALE, self._visits > 0
-            maps = np.stack([np.clip(areas, 0.0, 1.0), visited], axis=1) * 255.0
-            loops = maps.astype(np.uint8).reshape(-1, 2, GRID, GRID)
-            loops = loops.repeat(STRIDE, axis=2).repeat(STRIDE, axis=3)
-            return {"loops": loops, "panel": panel, "pfm": pfm.astype(np.uint8)}
-        out = np.empty((self.num_envs, 4 * PLACES + 3), np.float32)
-        fill_maps(self._picture, self._walls, self._areas, self._visits, out)
-        out[:, 4 * PLACES :] = panel
-        return out
-
-    def program(self, lane: int = 0) -> list[str]:
-        """Loop of the last action of a lane, as text."""
-        row, column = divmod(int(self._last[lane]), GRID)
-        spectroscopy = self.instrument["spectroscopy"]
-        x, y = (STRIDE * PIXEL_NM * k for k in (column, row))
-        return [spectroscopy.text(x=x, y=y, voltage=self._laws[lane, hysteresis.VOLTS])]
-
-    def _render(self, lane: int) -> NDArray[np.uint8]:
-        from mattergym.envs.spm.discovery_picture import draw_loop
-
-        zoom = 6
-        frame = image_to_rgb(self._picture[lane], -1.5, 1.5, "cividis", SIZE * zoom)
-        visited = np.flatnonzero(self._visits[lane])
-        low, high = self._truth[lane].min(), self._truth[lane].max()
-        for place in visited:
-            y, x = rows_and_columns(np.array([place]))[0] * zoom + zoom // 2
-            share = (self._areas[lane, place] - low) / (high - low)
-            colour = image_to_rgb(np.array([[share]]), 0.0, 1.0, "inferno", 1)[0, 0]
-            frame[y - 5 : y + 6, x - 5 : x + 6] = 255 if place == self._last[lane] else 0
-            frame[y - 4 : y + 5, x - 4 : x + 5] = colour
-        frame = np.ascontiguousarray(frame[::-1])
-        add_scale_bar(frame, round(100.0 / PIXEL_NM * zoom), "100 nm")
-        place = rows_and_columns(self._last[lane : lane + 1])[0]
-        film = self._films[lane], self._a[lane], self._field[lane]
-        curve = hysteresis.loop_curve(*film, tuple(place), self._laws[lane])
-        right = draw_loop(*curve, frame.shape[0])
-        gap = np.full((frame.shape[0], 8, 3), 24, np.uint8)
-        text = f"regret {self.ledger.table[2, lane]:.2f} sd  best {self._best[lane]:.1f}"
-        whole = np.concatenate([frame, gap, right], axis=1)
-        return add_status_strip(whole, text, 1.0 - self._steps[lane] / LOOPS)
-
-
-class SPMDiscoveryEnv(SingleEnv):
-    r"""Find the place with the widest hysteresis loop on a ferroelectric film, in fifty loops.
+class SPMDiscovery(Task):
+    """Find the place with the widest hysteresis loop on a ferroelectric film, in fifty loops.
 
     Description
     -----------
@@ -335,16 +97,17 @@ class SPMDiscoveryEnv(SingleEnv):
     places, 10 nm apart, the microscope can run a hysteresis loop: the bias goes up, down and up
     under the tip, and the polarisation there, weighted by the tip's field, is recorded while the
     Ginzburg-Landau equation is integrated in a window of 17 x 17 px (see
-    :mod:`mattergym.physics.film.hysteresis`). The film is unaltered. What makes a loop wide is physics
-    that is hidden and new in every episode: the tip's depth (1.5-2.6 px), the bias (7-10 V), the
-    wall stiffness (kappa 0.4-0.8), how fast the bias is ramped (400-680 steps a loop) and the
-    film's disorder (a(x) 0.12-0.35, random field 0.03-0.12, correlated over 1.3-2.5 px). The
-    tip's field varies by 3 % from loop to loop.
+    :mod:`mattergym.physics.film.hysteresis`). The film is unaltered. What makes a loop wide is
+    physics that is hidden and new in every episode: the tip's depth (1.5-2.6 px), the largest bias
+    (7-10 V), the stiffness of walls (kappa 0.4-0.8), how fast the bias is ramped (400-680 steps a
+    loop) and the film's disorder. The standard deviation of the coefficient a(x) is 0.12-0.35, that
+    of the random field 0.03-0.12, and both are correlated over 1.3-2.5 px. The tip's field varies
+    by 3 % from loop to loop.
 
     Instrument and costs
     --------------------
-    The scanning probe: ``spectroscopy``, 1.73 s a loop with its move. The first loop, at
-    a random place, is measured before the episode begins.
+    The scanning probe. One step is one loop. The first loop, at a random place, is measured before
+    the episode begins and costs nothing.
 
     Action Space
     ------------
@@ -352,20 +115,10 @@ class SPMDiscoveryEnv(SingleEnv):
 
     Observation Space
     -----------------
-    ``observation="features"``: ``Box((2307,), float32)``, maps of 24 x 24 places row by row.
-
-    | index | quantity | unit | range |
-    |---|---|---|---|
-    | 0-575 | PFM signal, noise 0.15 | 1 | -2..2 |
-    | 576-1151 | distance to the nearest wall / 12 | px | 0..1 |
-    | 1152-1727 | loop area / 30, repeats averaged, 0 where not measured | V | -1..1 |
-    | 1728-2303 | measured | 1 | 0, 1 |
-    | 2304-2306 | best area / 30, last area / 30, fraction of the loops left | V, V, 1 | 0..1 |
-
-    ``observation="image"``: ``Dict(pfm=Box(0, 255, (1, 64, 64), uint8), loops=Box(0, 255, (2, 48,
-    48), uint8), panel=Box(0, 1, (3,)))``: the PFM image (128 at zero, 60 levels a unit), the maps
-    of area and measured places magnified twice (they begin at pixel 8 of the image), the last
-    three numbers.
+    ``observation="features"``: ``Box((2307,), float32)``, four maps of 24 x 24 places, row by row,
+    and three numbers. The PFM signal has a noise of 0.15. ``observation="image"``: a ``Dict`` of
+    pictures and of a panel with the three numbers. The PFM image is 128 at zero and has 60 levels a
+    unit. The maps of loops are magnified twice; they begin at row and column 8 of the PFM image.
 
     Reward
     ------
@@ -373,14 +126,14 @@ class SPMDiscoveryEnv(SingleEnv):
 
     Success and score
     -----------------
-    Score: simple regret, to be minimised: the largest true area of the 576 places less that of the
-    place whose measured area is largest, over the standard deviation of the map. Success: less
-    than 0.25.
+    Score: simple regret, to be minimised. It is the largest true area of the 576 places, minus the
+    true area of the place whose measured area is largest, over the standard deviation of the true
+    areas. Success: it is less than 0.25.
 
     Starting State
     --------------
-    Film, tip and ramp are drawn anew. ``split="shift"``: disorder 1.5 times as strong and 0.7
-    times as long, 2 times the noise, 3 times the jitter.
+    Film, tip and ramp are drawn anew. ``split="shift"``: the disorder is 1.5 times as strong and
+    0.7 times as long, the noise 2 times and the jitter 3 times as large.
 
     Episode End
     -----------
@@ -388,8 +141,8 @@ class SPMDiscoveryEnv(SingleEnv):
 
     Arguments
     ---------
-    ``observation`` ("features" | "image"), ``split``, ``difficulty`` (half | all | all of the
-    ranges, noise 0.08 | 0.15 | 0.3, jitter 1 | 3 | 6 %), ``render_mode``.
+    ``observation`` ("features" | "image"), ``split``, ``difficulty`` (the middle half | all | all
+    of the ranges, noise 0.08 | 0.15 | 0.3, jitter 1 | 3 | 6 %), ``render_mode``.
 
     Baselines
     ---------
@@ -404,8 +157,8 @@ class SPMDiscoveryEnv(SingleEnv):
     | gp-walls: on the place, wall distance and brightness | 0.17 |
     | expert: knows the areas | 0.01 |
 
-    Means of 200 test episodes on features, standard errors 0.02-0.05. What is left to the expert is
-    jitter.
+    Means of 200 test episodes on features, standard errors 0.02-0.05. The expert's regret comes
+    from the jitter.
 
     References
     ----------
@@ -418,4 +171,128 @@ class SPMDiscoveryEnv(SingleEnv):
     v0: initial version.
     """
 
-    batch_class = SPMDiscoveryVectorEnv
+    program = Program(
+        scanning_probe.spectroscopy(tuple(STRIDE * PIXEL_NM * k for k in range(GRID)))
+    )
+    panel = Panel(
+        Field("signal", -2, 2, "PFM signal", shape=(GRID, GRID)),
+        Field("walls", 0, 1, "distance to the nearest wall", "px", WALL_SCALE, (GRID, GRID)),
+        Field("areas", -1, 1, "mean area where measured, else 0", "V", AREA_SCALE, (GRID, GRID)),
+        Field("measured", 0, 1, "1 where a loop was measured", shape=(GRID, GRID)),
+        Field("best", 0, 1, "largest area so far", "V", AREA_SCALE),
+        Field("last", 0, 1, "area at the place of the last loop", "V", AREA_SCALE),
+        Field("left", 0, 1, "fraction of the loops left"),
+    )
+    display = ("place", "areas", "visits", "best")
+    terms = (Term("improvement", "increase of the largest area measured so far, over 3 V"),)
+
+    def __init__(self, observation: str = "features", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.observation = checked_choice("observation", observation, ("features", "image"))
+        if observation == "image":
+            self.panel = self.panel.without("signal", "walls", "areas", "measured")
+            edge = GRID * STRIDE
+            self.images = (
+                Image("loops", (2, edge, edge), "areas from 0 to 30 V, then measured places"),
+                Image("pfm", (1, SIZE, SIZE), "the PFM image"),
+            )
+        part, self.noise, self.jitter = LEVELS[self.difficulty]
+        scale: Any = 1.0
+        if self.split == "shift":
+            part, self.noise, self.jitter = np.multiply(LEVELS[self.difficulty], SHIFT)
+            scale = films.SHIFT
+        middle = 0.5 * (films.LOW + films.HIGH)
+        half = 0.5 * part * (films.HIGH - films.LOW)
+        self.low, self.high = (middle - half) * scale, (middle + half) * scale
+
+    def draw(self, streams: NDArray[np.uint64]) -> State:
+        """Draw and relax films, take an image, find the truth, and measure a first loop."""
+        lanes = len(streams)
+        polarization, a, field, law = films.draw_films(self.low, self.high, streams)
+        picture = np.empty_like(polarization)
+        for lane, stream in zip(picture, streams, strict=True):
+            fill_normal(stream, lane.reshape(-1))
+        picture[:] = polarization + self.noise * picture
+        distances = [domains.wall_distance(one)[tuple(PIXELS.T)] for one in polarization]
+        truth, film = np.empty((lanes, PLACES)), (polarization, a, field)
+        every, where = np.repeat(np.arange(lanes), PLACES), np.tile(PIXELS, (lanes, 1))
+        hysteresis.loop_areas(*film, every, where, law, np.ones(len(every)), truth.reshape(-1))
+        state = State(
+            polarization=polarization,
+            a=a,
+            field=field,
+            law=law,
+            picture=picture,
+            walls=np.stack(distances),
+            truth=truth,
+            spread=truth.std(axis=1),
+            areas=np.zeros((lanes, PLACES)),
+            visits=np.zeros((lanes, PLACES), np.int64),
+            place=np.empty(lanes, np.int64),
+            best=np.zeros(lanes),
+            regret=np.empty(lanes),
+        )
+        draw_places(streams, state.place)
+        self.measure(state, streams)
+        return state
+
+    def measure(self, state: State, streams: NDArray[np.uint64]) -> None:
+        """Run a loop at the place of every lane, and enter it."""
+        gains, found = np.empty((2, len(streams)))
+        draw_gains(self.jitter, streams, gains)
+        film = (state.polarization, state.a, state.field)
+        every = np.arange(len(streams))
+        hysteresis.loop_areas(*film, every, PIXELS[state.place], state.law, gains, found)
+        enter_loops(found, *state)
+
+    def act(self, state: State, command: Any, clock: Clock, streams: NDArray[np.uint64]) -> Outcome:
+        """Measure a loop; the reward is the rise of the largest area."""
+        before = state.best.copy()
+        state.place[:] = GRID * command.y + command.x
+        self.measure(state, streams)
+        seconds = np.full(len(before), scanning_probe.SPECTROSCOPY_S)
+        return Outcome({"improvement": (state.best - before) / REWARD_SCALE}, seconds)
+
+    def assess(self, state: State, clock: Clock) -> Standing:
+        """Score the regret."""
+        return Standing(state.regret, state.regret < SUCCESS_REGRET, clock.steps >= LOOPS)
+
+    def observe(self, state: State, clock: Clock) -> dict[str, Any]:
+        """Show the film and what was measured there, as maps of places or as pictures."""
+        lanes, areas, measured = len(state.best), state.areas / AREA_SCALE, state.visits > 0
+        last = areas[np.arange(lanes), state.place]
+        seen: dict[str, Any] = {
+            "best": np.clip(state.best / AREA_SCALE, 0.0, 1.0),
+            "last": np.clip(last, 0.0, 1.0),
+            "left": 1.0 - clock.steps / LOOPS,
+        }
+        if self.images:
+            maps = 255.0 * np.stack([np.clip(areas, 0.0, 1.0), measured], axis=1)
+            maps = maps.astype(np.uint8).reshape(lanes, 2, GRID, GRID)
+            seen["loops"] = maps.repeat(STRIDE, axis=2).repeat(STRIDE, axis=3)
+            levels = np.clip(state.picture[:, None] * LEVEL + OFFSET, 0.0, 255.0)
+            seen["pfm"] = levels.astype(np.uint8)
+            return seen
+        seen["signal"] = np.clip(state.picture[:, FIRST:END:STRIDE, FIRST:END:STRIDE], -2.0, 2.0)
+        seen["walls"] = np.minimum(state.walls / WALL_SCALE, 1.0)
+        seen["areas"] = np.clip(areas, -1.0, 1.0)
+        seen["measured"] = measured
+        return seen
+
+    def render(self, state: State, clock: Clock, lane: int) -> NDArray[np.uint8]:
+        """Draw the PFM image with the places measured, and the last loop beside it."""
+        from mattergym.envs.spm.discovery_picture import draw_discovery
+
+        measured, truth = np.flatnonzero(state.visits[lane]), state.truth[lane]
+        pixel = PIXELS[state.place[lane]]
+        film = (state.polarization[lane], state.a[lane], state.field[lane])
+        return draw_discovery(
+            state.picture[lane],
+            PIXELS[measured],
+            (state.areas[lane, measured] - truth.min()) / (truth.max() - truth.min()),
+            pixel,
+            hysteresis.loop_curve(*film, tuple(pixel), state.law[lane]),
+            PIXEL_NM,
+            f"regret {state.regret[lane]:.2f} sd  best {state.best[lane]:.1f}",
+            1.0 - clock.steps[lane] / LOOPS,
+        )

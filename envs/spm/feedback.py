@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from gymnasium import spaces
 from numba import njit
 
-from mattergym.envs.old_base import BatchEnv, SingleEnv
-from mattergym.envs.old_instruments import Parameter
-from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb, write_text
-from mattergym.envs.spm.instrument import ScanningProbe
+from mattergym.envs.instruments import Parameter
+from mattergym.envs.program import Program
+from mattergym.envs.spm import feedback_plants as plants
+from mattergym.envs.spm import scanning_probe
+from mattergym.envs.task import Clock, Field, Outcome, Panel, Standing, Task, Term
 from mattergym.physics.probe import feedback
 from mattergym.physics.probe.topography import dilate_lines, draw_surfaces
 from mattergym.physics.rng import uniform
@@ -21,263 +21,116 @@ if TYPE_CHECKING:
 
 LINES = 60
 PIXELS = 128
-OBSERVED_PIXELS = 32
-SAMPLE_RATE = 4000.0
+BINS = (32,)  # of an observed line
+SAMPLE_RATE = 4000.0  # Hz
 PIXEL_NM = 5.0
-TRAVEL = 200.0
-# Knobs: gain of the integrator a sample, bandwidth of the detector's low-pass, set-point, lines a
-# second, all set by their logarithms.
+TRAVEL = 200.0  # nm
+# The integrator's gain a sample, the bandwidth of the detector's low-pass, the set-point, and lines
+# a second: their ranges, and where an episode starts but for a jitter of the logarithms.
 KNOBS = (
-    Parameter("gain", 1e-3, 1.0),
-    Parameter("bandwidth", 20.0, 2000.0, "Hz"),
-    Parameter("setpoint", 1.0, 30.0, "nm"),
-    Parameter("rate", 0.5, 8.0, "Hz"),
+    Parameter("gain", 1e-3, 1.0, log=True),
+    Parameter("bandwidth", 20.0, 2000.0, "Hz", log=True),
+    Parameter("setpoint", 1.0, 30.0, "nm", log=True),
+    Parameter("rate", 0.5, 8.0, "Hz", log=True),
 )
 LOW = np.array([knob.low for knob in KNOBS])
 HIGH = np.array([knob.high for knob in KNOBS])
-CHANGES = (
-    Parameter("change of ln I", -0.7, 0.7),
-    Parameter("change of ln bandwidth", -0.7, 0.7),
-    Parameter("change of ln setpoint", -0.5, 0.5),
-    Parameter("change of ln line rate", -0.5, 0.5),
-)
-MAX_CHANGE = np.array([change.high for change in CHANGES])
 START = np.array([0.03, 500.0, 8.0, 2.0])
 START_SPREAD = 0.3
-# Hidden plant, each log-uniform: peak-to-valley height (four standard deviations, nm), delay
-# (samples), piezo resonance (Hz), its Q, detector noise (nm), force limit (nm of deflection).
-PLANT_LOW = np.array([2.0, 1.0, 120.0, 2.0, 0.05, 5.0])
-PLANT_HIGH = np.array([30.0, 9.0, 900.0, 40.0, 1.0, 40.0])
-SHIFT_LOW = np.array([15.0, 6.0, 60.0, 20.0, 0.5, 2.5])
-SHIFT_HIGH = np.array([45.0, 13.0, 240.0, 80.0, 2.0, 10.0])
-# Fraction of the range of the logarithms, about their middle, that a difficulty draws from.
-BREADTH = {"easy": 0.5, "standard": 1.0, "hard": 1.3}
-HEIGHT, DELAY, RESONANCE, QUALITY, NOISE, FORCE_LIMIT = range(6)
 # Weights of a line's loss.
 FORCE_WEIGHT, TIME_WEIGHT, DAMAGE_WEIGHT = 0.3, 0.15, 0.1
 # Blunting of the tip, in nm of radius a unit of damage, and the bluntest tip.
 WEAR_NM, BLUNTEST_NM = 200.0, 400.0
 # Success: the last lines lose no more than this each, on average.
 LAST_LINES, GOOD_LOSS = 10, 0.4
-HEIGHT_SCALE = 10.0
+# Scale of observed heights; what is added to lengths before their logarithm.
+HEIGHT_SCALE, SOFTENING = 10.0, 1e-3  # nm
+
+
+class State(NamedTuple):
+    """Scans of L = 61 lines of W = 128 pixels; but for the settings all is hidden."""
+
+    surface: NDArray[np.float64]  # nm, (B, L, W)
+    plant: NDArray[np.float64]  # columns as feedback_plants names them, (B, 6)
+    propagator: NDArray[np.float64]  # of the piezo, (B, 2, 2)
+    logs: NDArray[np.float64]  # natural logarithms of the settings, (B, 4)
+    settings: NDArray[np.float64]  # as KNOBS order them, (B, 4)
+    loop: NDArray[np.float64]  # state of the feedback, as of feedback.scan_lines
+    radius: NDArray[np.float64]  # of the tip, nm
+    damage: NDArray[np.float64]  # done to the tip so far
+    signals: NDArray[np.float64]  # trace, retrace, error of the last line, nm, (B, 3, W)
+    statistics: NDArray[np.float64]  # of the last line, as of feedback.scan_lines, (B, 5)
+    image: NDArray[np.float32]  # traces so far, nm, (B, L, W)
+    losses: NDArray[np.float64]  # of the lines so far, the one before the first step included
 
 
 @njit(cache=True)
-def draw_plants(lanes: Any, low: Any, high: Any, streams: Any, plant: Any, settings: Any) -> None:
-    """Draw log-uniform plants (B, 6), and jitter on the starting ln settings (B, 4), in place."""
-    for lane in lanes:
-        for k in range(plant.shape[1]):
-            plant[lane, k] = low[k] * (high[k] / low[k]) ** uniform(streams[lane])
-        plant[lane, 1] = np.floor(plant[lane, 1])
-        for k in range(settings.shape[1]):
-            settings[lane, k] += START_SPREAD * (2.0 * uniform(streams[lane]) - 1.0)
+def jitter(streams: Any, logs: Any) -> None:
+    """Add uniform noise to where the logarithms of the settings (B, 4) start, in place."""
+    for b in range(logs.shape[0]):
+        for k in range(logs.shape[1]):
+            logs[b, k] += START_SPREAD * (2.0 * uniform(streams[b]) - 1.0)
 
 
-@njit(cache=True)
-def engage_tips(lanes: Any, heights: Any, setpoints: Any, state: Any) -> None:
-    """Engage on heights (B,) nm with set-points (B,) nm."""
-    for lane in lanes:
-        feedback.engage(state[lane], heights[lane], setpoints[lane])
+def engage(
+    surface: NDArray[np.float64], plant: NDArray[np.float64], logs: NDArray[np.float64]
+) -> State:
+    """Engage sharp tips on the first pixel of the first line; the arguments go into the state."""
+    lanes, lines, width = surface.shape
+    resonator = plant[:, plants.RESONANCE], plant[:, plants.QUALITY]
+    state = State(
+        surface=surface,
+        plant=plant,
+        propagator=feedback.resonator_propagator(*resonator, SAMPLE_RATE),
+        logs=logs,
+        settings=np.exp(logs),
+        loop=np.zeros((lanes, feedback.STATE_SIZE)),
+        radius=np.zeros(lanes),
+        damage=np.zeros(lanes),
+        signals=np.zeros((lanes, 3, width)),
+        statistics=np.zeros((lanes, 5)),
+        image=np.zeros((lanes, lines, width), np.float32),
+        losses=np.zeros((lanes, lines)),
+    )
+    for b in range(lanes):
+        feedback.engage(state.loop[b], surface[b, 0, 0], state.settings[b, 2])
+    return state
 
 
-def line_loss(
-    statistics: NDArray[np.float64], plant: NDArray[np.float64], rate: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    r"""Terms of the loss of a line, each (B,); the reward is minus their sum.
+def scan_line(state: State, line: NDArray[np.int64], streams: NDArray[np.uint64]) -> None:
+    """Scan a line, an index (B,), there and back with the present settings."""
+    lanes = np.arange(len(line))
+    true = state.surface[lanes, line]
+    felt = np.empty_like(true)
+    dilate_lines(lanes, true, state.radius, PIXEL_NM, felt)
+    gain, bandwidth, setpoint, rate = state.settings.T
+    samples = np.round(0.5 * SAMPLE_RATE / rate).astype(np.int64)
+    delay = state.plant[:, plants.DELAY].astype(np.int64)
+    feedback.scan_lines(
+        *(lanes, felt, true, samples),
+        *(gain, np.zeros(len(lanes))),
+        *(feedback.filter_coefficient(bandwidth, SAMPLE_RATE), setpoint),
+        *(delay, state.propagator, state.plant[:, plants.NOISE], TRAVEL),
+        *(state.loop, streams, state.signals, state.statistics),
+    )
+    state.image[lanes, line] = state.signals[:, 0]
 
-    .. math:: \frac{r}{r + \sigma_h/2} + 0.3 \min(F/F_c, 2) + \frac{0.15}{f}
-              + 0.1\,\mathrm{clip}(F_{max}/F_c - 2, 0, 3)
 
-    Parameters
-    ----------
-    statistics : ndarray of float64, shape (B, 5)
-        Of :func:`mattergym.physics.probe.feedback.scan_lines`.
-    plant : ndarray of float64, shape (B, 6)
-    rate : ndarray of float64, shape (B,)
-        Lines a second.
-    """
-    rms, sigma = statistics[:, feedback.RMS_TRACKING], 0.25 * plant[:, HEIGHT]
-    limit = plant[:, FORCE_LIMIT]
+def line_loss(state: State) -> dict[str, NDArray[np.float64]]:
+    """Terms of the loss of the last line, each (B,), in the order of the manual's formula."""
+    statistics, limit = state.statistics, state.plant[:, plants.FORCE_LIMIT]
+    rms, sigma = statistics[:, feedback.RMS_TRACKING], 0.25 * state.plant[:, plants.HEIGHT]
     excess = statistics[:, feedback.MAX_DEFLECTION] / limit - 2.0
     return {
         "tracking": rms / (rms + 0.5 * sigma),
         "force": FORCE_WEIGHT * np.minimum(statistics[:, feedback.MEAN_DEFLECTION] / limit, 2.0),
-        "time": TIME_WEIGHT / rate,
+        "time": TIME_WEIGHT / state.settings[:, 3],
         "damage": DAMAGE_WEIGHT * np.clip(excess, 0.0, 3.0),
     }
 
 
-class SPMFeedbackVectorEnv(BatchEnv):
-    """Batch of :class:`SPMFeedbackEnv`; its docstring is the manual."""
-
-    objective: ClassVar[str] = "tune"
-    domain: ClassVar[str] = "spm"
-    score_direction: ClassVar[str] = "minimize"
-    score_unit: ClassVar[str] = "loss/line"
-
-    def __init__(self, num_envs: int = 1, **kwargs: Any) -> None:
-        size = 3 * OBSERVED_PIXELS
-        low = np.r_[np.full(size, -50.0), np.full(5, -12.0), 0.0, -np.ones(4), 0.0]
-        high = np.r_[np.full(size, 50.0), np.full(5, 8.0), 1.0, np.ones(4), 1.0]
-        super().__init__(
-            num_envs,
-            spaces.Box(low.astype(np.float32), high.astype(np.float32)),
-            spaces.Box(-1.0, 1.0, (4,), np.float32),
-            action_parameters=CHANGES,
-            **kwargs,
-        )
-        self.instrument = ScanningProbe(feedback=KNOBS)
-        self._surfaces = np.zeros((num_envs, LINES + 1, PIXELS))
-        self._plant = np.ones((num_envs, 6))
-        self._settings = np.tile(np.log(START), (num_envs, 1))
-        self._propagator = np.zeros((num_envs, 2, 2))
-        self._radius = np.zeros(num_envs)
-        self._loop = np.zeros((num_envs, feedback.STATE_SIZE))
-        self._images = np.zeros((num_envs, 3, PIXELS))
-        self._statistics = np.zeros((num_envs, 5))
-        self._image = np.zeros((num_envs, LINES + 1, PIXELS), np.float32)
-        self._losses = np.zeros((num_envs, LINES))
-
-    @property
-    def settings(self) -> NDArray[np.float64]:
-        """Gain, bandwidth (Hz), set-point (nm), line rate (Hz), shape (B, 4), as displayed."""
-        return np.exp(self._settings)
-
-    def _reset(self, lanes: NDArray[np.intp]) -> None:
-        shift = self.split == "shift"
-        low = np.log(SHIFT_LOW if shift else PLANT_LOW)
-        high = np.log(SHIFT_HIGH if shift else PLANT_HIGH)
-        middle, half = 0.5 * (low + high), 0.5 * (high - low) * BREADTH[self.difficulty]
-        limits = np.exp(middle - half), np.exp(middle + half)
-        limits[0][DELAY] = max(limits[0][DELAY], 1.0)
-        limits[1][DELAY] = min(limits[1][DELAY], float(feedback.MAX_DELAY))
-        self._settings[lanes] = np.log(START)
-        draw_plants(lanes, *limits, self.streams, self._plant, self._settings)
-        plant = self._plant[lanes]
-        draw_surfaces(lanes, self._surfaces, 0.25 * self._plant[:, HEIGHT], self.streams)
-        self._propagator[lanes] = feedback.resonator_propagator(
-            plant[:, RESONANCE], plant[:, QUALITY], SAMPLE_RATE
-        )
-        self._radius[lanes] = 0.0
-        self._image[lanes] = 0.0
-        self._losses[lanes] = 0.0
-        engage_tips(lanes, self._surfaces[:, 0, 0], self.settings[:, 2], self._loop)
-        self._scan(lanes, np.zeros(self.num_envs, np.int64))
-        terms = line_loss(self._statistics, self._plant, self.settings[:, 3])
-        self.ledger.table[2, lanes] = np.sum(list(terms.values()), axis=0)[lanes]
-
-    def _scan(self, lanes: NDArray[np.intp], line: NDArray[np.int64]) -> None:
-        """Scan one line, a row index (B,), in some lanes with the present settings."""
-        every = np.arange(self.num_envs)
-        true = self._surfaces[every, np.minimum(line, LINES)]
-        felt = np.empty_like(true)
-        dilate_lines(lanes, true, self._radius, PIXEL_NM, felt)
-        gain, bandwidth, setpoint, rate = np.exp(self._settings.T)
-        feedback.scan_lines(
-            lanes,
-            felt,
-            true,
-            np.round(0.5 * SAMPLE_RATE / rate).astype(np.int64),
-            gain,
-            np.zeros(self.num_envs),
-            feedback.filter_coefficient(bandwidth, SAMPLE_RATE),
-            setpoint,
-            self._plant[:, DELAY].astype(np.int64),
-            self._propagator,
-            self._plant[:, NOISE],
-            TRAVEL,
-            self._loop,
-            self.streams,
-            self._images,
-            self._statistics,
-        )
-        self._image[lanes, np.minimum(line, LINES)[lanes]] = self._images[lanes, 0]
-
-    def _step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
-        wanted = self._settings + action * MAX_CHANGE
-        self._settings = np.clip(wanted, np.log(LOW), np.log(HIGH))
-        self._scan(np.arange(self.num_envs), self._steps + 1)
-        rate = self.settings[:, 3]
-        self.ledger.charge(ScanningProbe.COMMAND_S + 1.0 / rate)
-        terms = line_loss(self._statistics, self._plant, rate)
-        blunter = self._radius + WEAR_NM * terms["damage"]
-        self._radius = np.minimum(blunter, BLUNTEST_NM)
-        loss = np.sum(list(terms.values()), axis=0)
-        self._losses[np.arange(self.num_envs), np.minimum(self._steps, LINES - 1)] = loss
-        done = self._steps + 1
-        terminated = done >= LINES
-        good = terminated & (self._losses[:, -LAST_LINES:].mean(axis=1) <= GOOD_LOSS)
-        damage = self.ledger.table[3] + terms["damage"]
-        self.ledger.assess(self._losses.sum(axis=1) / done, good, damage)
-        return -loss, terminated, {name: -term for name, term in terms.items()}
-
-    def _observe(self) -> NDArray[np.float32]:
-        lanes = self.num_envs
-        bins = PIXELS // OBSERVED_PIXELS
-        lines = self._images.reshape(lanes, 3, OBSERVED_PIXELS, bins).mean(axis=3)
-        heights = self._images[:, :2] - self._images[:, :2].mean(axis=2, keepdims=True)
-        lines[:, :2] -= lines[:, 0].mean(axis=1)[:, None, None]
-        s = self._statistics
-        span = np.log(HIGH / LOW)
-        columns = (
-            np.log(s[:, feedback.RMS_ERROR] + 1e-3),
-            np.log(heights[:, 0].std(axis=1) + 1e-3),
-            np.log((heights[:, 0] - heights[:, 1]).std(axis=1) + 1e-3),
-            np.log(s[:, feedback.MEAN_DEFLECTION] + 1e-3),
-            np.log(s[:, feedback.MAX_DEFLECTION] + 1e-3),
-            s[:, feedback.LOST],
-            *np.clip(2.0 * (self._settings - np.log(LOW)) / span - 1.0, -1.0, 1.0).T,
-            1.0 - self._steps / LINES,
-        )
-        lines = np.clip(lines / HEIGHT_SCALE, -50.0, 50.0).reshape(lanes, -1)
-        return np.concatenate([lines, np.stack(columns, axis=1)], axis=1).astype(np.float32)
-
-    def program(self, lane: int = 0) -> list[str]:
-        """Feedback settings and the line of the last action of a lane, as text."""
-        gain, bandwidth, setpoint, rate = self.settings[lane]
-        return [
-            self.instrument["set_feedback"].text(
-                gain=gain, bandwidth=bandwidth, setpoint=setpoint, rate=rate
-            ),
-            self.instrument["scan_line"].text(rate=rate),
-        ]
-
-    def _render(self, lane: int) -> NDArray[np.uint8]:
-        # Above: the image so far, each line levelled. Below: trace, retrace and error of the line.
-        done = int(self._steps[lane]) + 1
-        level = np.median(self._image[lane], axis=1, keepdims=True)
-        shown = (self._image[lane] - level)[:LINES]
-        image = np.where(np.arange(LINES)[:, None] < done, shown, 0.0)
-        limit = max(float(np.percentile(np.abs(image[:done]), 99.0)), 0.5)
-        picture = image_to_rgb(image, -limit, limit, cmap="afmhot", size=3 * LINES)
-        add_scale_bar(picture, 60, "100 nm")
-        panel = np.full((144, picture.shape[1], 3), 16, np.uint8)
-        trace, retrace, error = self._images[lane]
-        middle = np.median(trace)
-        reach = max(float(np.abs(trace - middle).max()), 1.0)
-        x = np.linspace(0, PIXELS - 1, picture.shape[1])
-        curves = (
-            (retrace - middle, 50, (90, 140, 255)),
-            (trace - middle, 50, (255, 190, 60)),
-            (error, 115, (120, 220, 120)),
-        )
-        for values, centre, colour in curves:
-            height = np.interp(x, np.arange(PIXELS), values) / reach
-            rows = np.clip(centre - 40 * height, 1, 142).astype(int)
-            for column in range(1, len(rows)):
-                top, bottom = sorted((rows[column - 1], rows[column]))
-                panel[top : bottom + 1, column] = colour
-        write_text(panel, f"trace, retrace (+-{reach:.1f} nm), error", 2, 4)
-        gain, bandwidth, setpoint, rate = self.settings[lane]
-        text = f"I={gain:.3f} B={bandwidth:.0f} Hz s={setpoint:.1f} nm {rate:.1f} Hz"
-        frame = np.concatenate([picture, panel])
-        return add_status_strip(frame, text, 1.0 - self._steps[lane] / LINES)
-
-
-class SPMFeedbackEnv(SingleEnv):
-    r"""Tune the feedback loop of a scanning probe while it scans an unknown surface.
+class SPMFeedback(Task):
+    """Tune the feedback loop of a scanning probe while it scans an unknown surface.
 
     Description
     -----------
@@ -289,42 +142,40 @@ class SPMFeedbackEnv(SingleEnv):
     comes back no faster than gain times set-point. Deflections beyond twice the force limit blunt
     the tip, by 200 nm of radius a unit of damage, and a blunt tip draws the surface too wide.
 
-    There is no proportional knob: tuned with the other four for each plant it saves only 0.008 a
-    line. The bandwidth takes its place, since a filter below the resonance takes the resonance out
-    of the loop while one above it lets the loop be fast. Holding one knob at its best common value,
-    with the other three tuned for each plant, costs 0.048 a line for the gain, 0.027 for the
-    bandwidth, 0.005 for the set-point and 0.012 for the line rate (60 plants, errors below 0.007):
-    the set-point has to be moved from where it starts, but hardly to be adapted.
+    There is no proportional knob: tuned with the other four for each plant, it would save only
+    0.008 a line. The bandwidth takes its place. A filter below the resonance takes the resonance
+    out of the loop; one above it lets the loop be fast. With one knob held at its best common value
+    and the other three tuned for each plant, a line loses 0.048 more if that knob is the gain,
+    0.027 the bandwidth, 0.005 the set-point, 0.012 the line rate (60 plants, errors below 0.007).
+    So the set-point has to be moved from where it starts, but hardly has to be adapted.
 
     Instrument and costs
     --------------------
-    The scanning probe: ``set_feedback`` (0.35 s) and ``scan_line`` (trace and retrace, one over the
-    line rate). One step is both. A line has 128 px of 5 nm.
+    The scanning probe. One step changes the settings, then scans a line of 128 px of 5 nm.
 
     Action Space
     ------------
-    ``Box(-1, 1, (4,), float32)``: changes of ln gain (\|.\| <= 0.7; gain 0.001-1 a sample), ln
-    bandwidth (0.7; 20-2000 Hz), ln set-point (0.5; 1-30 nm), ln line rate (0.5; 0.5-8 Hz). The
-    settings stop at their bounds.
+    ``Box(-1, 1, (4,), float32)``: changes of the natural logarithms of the settings: the gain of
+    the integrator a sample, the bandwidth of the detector's low-pass, the set-point, the line rate.
+    The settings stop at the ends of their ranges, which the table of the observation has.
 
     Observation Space
     -----------------
-    ``Box(107,)`` float32: 32 values each of trace, retrace and error signal of the last line, in
-    10 nm, heights against the mean of the trace; logarithms (nm) of the error signal's rms at the
-    full rate, of the trace's standard deviation, of that of trace minus retrace, of mean and
-    maximal deflection; fraction of samples off the surface; the four settings, as logarithms mapped
-    to -1..1; lines left, as a fraction.
+    ``Box((107,), float32)``: the last line, averaged over 4 px, heights against the mean of its
+    trace; numbers of that line, with 0.001 nm added to lengths before their logarithm; the
+    settings.
 
     Reward
     ------
-    A line earns -[r/(r + sigma_h/2) + 0.3 min(F/Fc, 2) + 0.15/rate + 0.1 clip(Fmax/Fc - 2, 0, 3)]
-    with the rms r of recorded minus true height at the full rate, the standard deviation sigma_h of
-    the surface, mean and maximal deflection F and Fmax, the force limit Fc, the rate in Hz.
+    A line earns -[r/(r + sigma/2) + 0.3 min(F/Fc, 2) + 0.15/rate + 0.1 clip(Fmax/Fc - 2, 0, 3)].
+    Here r is the rms of recorded minus true height at the full rate, sigma the standard deviation
+    of the surface, F and Fmax the mean and maximal deflection, Fc the force limit, and the rate is
+    in Hz.
 
     Success and score
     -----------------
-    Score: mean loss of a line, over the lines so far. Success: the last ten
-    lines lost at most 0.4 each on average.
+    Score: mean loss of a line, over the lines so far, to be minimised. Success: the last ten lines
+    lost at most 0.4 each on average.
 
     Starting State
     --------------
@@ -361,4 +212,97 @@ class SPMFeedbackEnv(SingleEnv):
     v0: initial version.
     """
 
-    batch_class = SPMFeedbackVectorEnv
+    program = Program(
+        scanning_probe.change_feedback(gain=0.7, bandwidth=0.7, setpoint=0.5, rate=0.5),
+        scanning_probe.scan_line(),
+    )
+    panel = Panel(
+        Field("trace", -50, 50, "heights on the way there", "nm", HEIGHT_SCALE, BINS),
+        Field("retrace", -50, 50, "heights on the way back", "nm", HEIGHT_SCALE, BINS),
+        Field("error", -50, 50, "error signal on the way there", "nm", HEIGHT_SCALE, BINS),
+        Field("log_error", -12, 8, "ln of the error signal's rms in nm, at the full rate"),
+        Field("log_height", -12, 8, "ln of the trace's standard deviation in nm"),
+        Field("log_difference", -12, 8, "ln of that of trace minus retrace in nm"),
+        Field("log_mean_deflection", -12, 8, "ln of the mean deflection in nm"),
+        Field("log_max_deflection", -12, 8, "ln of the maximal deflection in nm"),
+        Field("lost", 0, 1, "fraction of samples off the surface"),
+        *(Field(knob.name, -1, 1, f"{knob}, mapped to -1..1") for knob in KNOBS),
+        Field("left", 0, 1, "fraction of the lines left"),
+    )
+    display = ("settings",)
+    terms = (
+        Term("tracking", "-r/(r + sigma/2)"),
+        Term("force", "-0.3 min(F/Fc, 2)"),
+        Term("time", "-0.15/rate"),
+        Term("damage", "-0.1 clip(Fmax/Fc - 2, 0, 3)"),
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.limits = plants.plant_limits(self.split, self.difficulty)
+
+    def draw(self, streams: NDArray[np.uint64]) -> State:
+        """Draw plants and surfaces, engage, and scan the first line."""
+        lanes = len(streams)
+        plant, logs = plants.draw_plants(*self.limits, streams), np.tile(np.log(START), (lanes, 1))
+        jitter(streams, logs)
+        surface = np.empty((lanes, LINES + 1, PIXELS))
+        draw_surfaces(np.arange(lanes), surface, 0.25 * plant[:, plants.HEIGHT], streams)
+        state = engage(surface, plant, logs)
+        scan_line(state, np.zeros(lanes, np.int64), streams)
+        state.losses[:, 0] = sum(line_loss(state).values())
+        return state
+
+    def act(self, state: State, command: Any, clock: Clock, streams: NDArray[np.uint64]) -> Outcome:
+        """Change the settings and scan a line; the reward is minus its loss."""
+        wanted = state.logs + np.stack(command, axis=1)
+        np.clip(wanted, np.log(LOW), np.log(HIGH), out=state.logs)
+        np.exp(state.logs, out=state.settings)
+        line = np.minimum(clock.steps + 1, LINES)
+        scan_line(state, line, streams)
+        loss = line_loss(state)
+        state.losses[np.arange(len(line)), line] = sum(loss.values())
+        state.damage[:] += loss["damage"]
+        np.minimum(state.radius + WEAR_NM * loss["damage"], BLUNTEST_NM, out=state.radius)
+        seconds = scanning_probe.COMMAND_S + scanning_probe.line_seconds(state.settings[:, 3])
+        return Outcome({name: -term for name, term in loss.items()}, seconds)
+
+    def assess(self, state: State, clock: Clock) -> Standing:
+        """Score the lines of the steps so far; before the first step, the line before it."""
+        mean = state.losses[:, 1:].sum(axis=1) / np.maximum(clock.steps, 1)
+        over = clock.steps >= LINES
+        good = over & (state.losses[:, -LAST_LINES:].mean(axis=1) <= GOOD_LOSS)
+        score = np.where(clock.steps > 0, mean, state.losses[:, 0])
+        return Standing(score, good, over, state.damage)
+
+    def observe(self, state: State, clock: Clock) -> dict[str, Any]:
+        """Show the last line, its numbers and the settings."""
+        lanes, s = len(clock.steps), state.statistics
+        lines = state.signals.reshape(lanes, 3, *BINS, -1).mean(axis=3)
+        lines[:, :2] -= lines[:, 0].mean(axis=1)[:, None, None]
+        lines = np.clip(lines / HEIGHT_SCALE, -50.0, 50.0)
+        levelled = state.signals[:, :2] - state.signals[:, :2].mean(axis=2, keepdims=True)
+        there, back = levelled[:, 0], levelled[:, 1]
+        placed = 2.0 * (state.logs - np.log(LOW)) / np.log(HIGH / LOW) - 1.0
+        return {
+            "trace": lines[:, 0],
+            "retrace": lines[:, 1],
+            "error": lines[:, 2],
+            "log_error": np.log(s[:, feedback.RMS_ERROR] + SOFTENING),
+            "log_height": np.log(there.std(axis=1) + SOFTENING),
+            "log_difference": np.log((there - back).std(axis=1) + SOFTENING),
+            "log_mean_deflection": np.log(s[:, feedback.MEAN_DEFLECTION] + SOFTENING),
+            "log_max_deflection": np.log(s[:, feedback.MAX_DEFLECTION] + SOFTENING),
+            "lost": s[:, feedback.LOST],
+            **{k.name: x for k, x in zip(KNOBS, np.clip(placed, -1.0, 1.0).T, strict=True)},
+            "left": 1.0 - clock.steps / LINES,
+        }
+
+    def render(self, state: State, clock: Clock, lane: int) -> NDArray[np.uint8]:
+        """Draw the image so far, and the signals of the last line."""
+        from mattergym.envs.spm.feedback_picture import draw_scan
+
+        done = int(clock.steps[lane])
+        seen = state.image[lane, :LINES], min(done + 1, LINES), state.signals[lane]
+        text = "I={:.3f} B={:.0f} Hz s={:.1f} nm {:.1f} Hz".format(*state.settings[lane])
+        return draw_scan(*seen, text, 1.0 - done / LINES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mattergym.envs.instruments import Instruction, Parameter
+from mattergym.envs.instruments import Choice, Instruction, Parameter
 
 COMMAND_S = 0.35
 MOVE_S = 0.5
@@ -18,6 +18,13 @@ SCAN_START_S = 1.5
 LOOP_S = 0.38
 # What it takes to be at a place before anything happens there.
 THERE_S = COMMAND_S + MOVE_S + SETTLE_S
+# A hysteresis loop, the way there included.
+SPECTROSCOPY_S = THERE_S + LOOP_S
+
+
+def line_seconds(rate: Any) -> Any:
+    """Seconds of a line, there and back, at rates in Hz."""
+    return 1.0 / rate
 
 
 def frame_seconds(lines: float, rate: float) -> float:
@@ -28,6 +35,22 @@ def frame_seconds(lines: float, rate: float) -> float:
 def pulse_seconds(duration: Any) -> Any:
     """Seconds of pulses of some durations in s, the way there included."""
     return THERE_S + duration
+
+
+def change_feedback(gain: float, bandwidth: float, setpoint: float, rate: float) -> Instruction:
+    """Change the logarithms of the loop's settings, each by at most this much."""
+    most = {"gain": gain, "bandwidth": bandwidth, "setpoint": setpoint, "rate": rate}
+    return Instruction(
+        "change_feedback",
+        "change the natural logarithms of the feedback loop's settings, within their ranges",
+        tuple(Parameter(f"ln_{name}", -value, value) for name, value in most.items()),
+        f"{COMMAND_S:g} s",
+    )
+
+
+def scan_line() -> Instruction:
+    """Scan a line there and back."""
+    return Instruction("scan_line", "scan a line, trace and retrace", cost="1 / rate s")
 
 
 def scan_frame(lines: int, rate: float) -> Instruction:
@@ -47,3 +70,10 @@ def pulse(edge: float, most: float, shortest: float, longest: float) -> Instruct
         (x, y, voltage, duration),
         f"{THERE_S:g} s and its duration",
     )
+
+
+def spectroscopy(places: tuple[float, ...]) -> Instruction:
+    """Measure a hysteresis loop at a place of a square grid; its rows and columns in nm."""
+    y, x = (Choice(name, places, "nm") for name in ("y", "x"))
+    cost = f"{SPECTROSCOPY_S:g} s"
+    return Instruction("spectroscopy", "measure a hysteresis loop at a place", (y, x), cost)

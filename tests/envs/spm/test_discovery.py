@@ -20,33 +20,34 @@ def test_regret_is_the_gap_of_the_best_measured_place():
     env.action_space.seed(0)
     for _ in range(6):
         *_, info = env.step(env.action_space.sample())
-    truth = env.truth
+    truth, areas = env.state.truth, env.state.areas
     for lane in range(4):
-        measured = np.flatnonzero(env._visits[lane])
+        measured = np.flatnonzero(env.state.visits[lane])
         assert len(measured) <= 7
-        best = measured[env._areas[lane, measured].argmax()]
+        best = measured[areas[lane, measured].argmax()]
         wanted = (truth[lane].max() - truth[lane, best]) / truth[lane].std()
         np.testing.assert_allclose(info["score"][lane], wanted)
-        np.testing.assert_allclose(env._areas[lane, best], truth[lane, best], rtol=0.25)
+        np.testing.assert_allclose(areas[lane, best], truth[lane, best], rtol=0.25)
 
 
 def test_rewards_telescope_to_the_best_area():
     env = gym.make_vec(ID, num_envs=3, autoreset_mode="Disabled").unwrapped
     env.reset(seed=1)
-    first, total = env._best.copy(), np.zeros(3)
+    first, total = env.state.best.copy(), np.zeros(3)
     env.action_space.seed(2)
     for _ in range(8):
         total += env.step(env.action_space.sample())[1]
-    np.testing.assert_allclose(total, (env._best - first) / task.REWARD_SCALE)
+    np.testing.assert_allclose(total, (env.state.best - first) / task.REWARD_SCALE)
 
 
 def test_films_have_domains_and_wide_spread_of_loops():
     env = gym.make_vec(ID, num_envs=8).unwrapped
     env.reset(seed=3)
     for lane in range(8):
-        up = (env._films[lane] > 0.0).mean()
+        up = (env.state.polarization[lane] > 0.0).mean()
         assert 0.2 < up < 0.8
-        assert env.truth[lane].std() > 0.05 * env.truth[lane].mean()
+        truth = env.state.truth[lane]
+        assert truth.std() > 0.05 * truth.mean()
 
 
 def test_both_observations_tell_the_agents_the_same():
@@ -57,7 +58,7 @@ def test_both_observations_tell_the_agents_the_same():
         env.action_space.seed(0)
         for _ in range(5):
             observation, *_ = env.step(env.action_space.sample())
-        maps.append(agents.read_maps(observation))
+        maps.append(agents.OperatorDiscovery(env).maps(observation))
     np.testing.assert_array_equal(maps[0][3], maps[1][3])
     assert np.abs(maps[0][0] - maps[1][0]).max() < 0.02
     assert np.abs(maps[0][2] - maps[1][2]).max() < 0.2

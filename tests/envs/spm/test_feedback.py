@@ -11,6 +11,7 @@ import pytest
 import mattergym  # noqa: F401
 from mattergym.benchmarks.evaluate import evaluate
 from mattergym.envs.spm import feedback as task
+from mattergym.envs.spm import feedback_plants as plants
 from mattergym.physics.probe import feedback
 
 ID = "mattergym/SPMFeedback-v0"
@@ -29,8 +30,8 @@ def test_reward_is_minus_the_loss_of_the_definition():
     for line in range(1, 12):
         _, reward, _, _, info = env.step(env.action_space.sample())
         total += reward
-        s, sigma = env._statistics, env._surfaces.std(axis=(1, 2))
-        limit, rate = env._plant[:, task.FORCE_LIMIT], env.settings[:, 3]
+        s, sigma = env.state.statistics, env.state.surface.std(axis=(1, 2))
+        limit, rate = env.state.plant[:, plants.FORCE_LIMIT], env.display["settings"][:, 3]
         r = s[:, feedback.RMS_TRACKING]
         loss = r / (r + sigma / 2) + 0.3 * np.minimum(s[:, feedback.MEAN_DEFLECTION] / limit, 2)
         loss += 0.15 / rate + 0.1 * np.clip(s[:, feedback.MAX_DEFLECTION] / limit - 2, 0, 3)
@@ -43,7 +44,7 @@ def test_the_clock_counts_commands_and_lines():
     expected = 0.0
     for _ in range(5):
         *_, info = env.step(np.full((2, 4), 0.5, np.float32))
-        expected = expected + 0.35 + 1.0 / env.settings[:, 3]
+        expected = expected + 0.35 + 1.0 / env.display["settings"][:, 3]
     np.testing.assert_allclose(info["elapsed_s"], expected)
 
 
@@ -51,10 +52,10 @@ def test_settings_stop_at_their_bounds():
     env = make(2)
     for _ in range(12):
         env.step(np.ones((2, 4), np.float32))
-    np.testing.assert_allclose(env.settings, np.tile(task.HIGH, (2, 1)))
+    np.testing.assert_allclose(env.display["settings"], np.tile(task.HIGH, (2, 1)))
     for _ in range(16):
         env.step(-np.ones((2, 4), np.float32))
-    np.testing.assert_allclose(env.settings, np.tile(task.LOW, (2, 1)))
+    np.testing.assert_allclose(env.display["settings"], np.tile(task.LOW, (2, 1)))
 
 
 def test_a_ringing_loop_blunts_the_tip_for_good():
@@ -62,35 +63,33 @@ def test_a_ringing_loop_blunts_the_tip_for_good():
     up = np.tile(np.array([1, 1, 1, 0], np.float32), (16, 1))
     for _ in range(8):
         *_, info = env.step(up)
-    worn = env._radius.copy()
+    worn = env.state.radius.copy()
     assert (worn > 0).any()
     np.testing.assert_allclose(worn, np.minimum(task.WEAR_NM * info["cost"], task.BLUNTEST_NM))
     for _ in range(8):
         env.step(-up)
-    assert (env._radius >= worn).all()
+    assert (env.state.radius >= worn).all()
 
 
 def test_the_loop_of_the_task_rings_beyond_the_limit_of_theory():
-    """Flat, noiseless plants at 0.9 and 1.1 times the gain limit; only the second one rings."""
-    for delay, f0, quality in ((3, 4e5, 1.0), (1, 150.0, 20.0)):
-        env = make(2)
-        env._surfaces[:] = 0.0
-        env._surfaces[:, 5, 60:] = 1e-3  # a step that sets the loop off
-        env._plant[:, task.DELAY], env._plant[:, task.NOISE] = delay, 0.0
-        if f0 > 1e5:
-            env._propagator[:] = 0.0
-            limit = feedback.integral_gain_limit(delay)
-        else:
-            env._propagator[:] = feedback.resonator_propagator(f0, quality, task.SAMPLE_RATE)
+    """Flat, noiseless plants at 0.85 and 1.3 times the gain limit; only the second one rings."""
+    for delay, resonator in ((3, None), (1, (150.0, 20.0))):
+        surface, plant = np.zeros((2, 16, task.PIXELS)), make(2).state.plant
+        surface[:, 5, 60:] = 1e-3  # a step that sets the loop off
+        plant[:, plants.DELAY], plant[:, plants.NOISE] = delay, 0.0
+        if resonator:
+            plant[:, plants.RESONANCE], plant[:, plants.QUALITY] = resonator
             # The delay of the loop and of the hold eats into Routh's limit.
-            limit = 0.9 * feedback.resonance_gain_limit(f0, quality, task.SAMPLE_RATE)
+            limit = 0.9 * feedback.resonance_gain_limit(*resonator, task.SAMPLE_RATE)
+        else:
+            limit = feedback.integral_gain_limit(delay)
         start = np.log([[0.85 * limit, 1e9, 8.0, 1.0], [1.3 * limit, 1e9, 8.0, 1.0]])
-        env._loop[:] = 0.0
-        task.engage_tips(np.arange(2), np.zeros(2), np.full(2, 8.0), env._loop)
+        state = task.engage(surface, plant, start)
+        if not resonator:
+            state.propagator[:] = 0.0  # the piezo follows at once
         for line in range(5, 16):
-            env._settings = start.copy()
-            env._scan(np.arange(2), np.full(2, line))
-        quiet, ringing = env._statistics[:, feedback.RMS_ERROR]
+            task.scan_line(state, np.full(2, line), np.ones((2, 4), np.uint64))
+        quiet, ringing = state.statistics[:, feedback.RMS_ERROR]
         assert quiet < 1e-4
         assert ringing > 1e-2
 
