@@ -1,4 +1,4 @@
-"""Planning in the atom walk: where an exposure leaves the silicon, and value iteration on it.
+"""Planning in the atom walk: where an exposure leaves the silicon, value iteration, look-ahead.
 
 Time counts in units of 1/k0, so that one table serves all k0 of a hazard.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from mattergym.envs.stem.atom_walk import IMAGE_S
 from mattergym.physics.layers import walk
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ EULER_STEP = 0.025
 REACH = 14
 # Exposures and distances from the silicon among which a plan chooses.
 NEAREST, FARTHEST, SPACING = 0.4, 1.7, 0.3
+# k0 for which values are tabulated; the nearest in ln k0 serves.
+LEVELS = (0.2, 0.45, 0.9)
+PATIENCE = 30.0  # time constant of the discount, 1/k0
 
 
 class Plan(NamedTuple):
@@ -212,3 +216,86 @@ def allowed_exposures(rate_scale: float) -> NDArray[np.int64]:
     """Return indices of the table's exposures that 0.5-5 s span at a k0."""
     seconds = EXPOSURES / rate_scale
     return np.flatnonzero((seconds >= 0.499) & (seconds <= 5.001))
+
+
+@njit(cache=True)
+def look_ahead(
+    sublattice: Any,
+    goal: Any,
+    offsets: Any,
+    scales: Any,
+    sites: Any,
+    chances: Any,
+    values: Any,
+    options: Any,
+    patience: float,
+    beams: Any,
+    seconds: Any,
+) -> None:
+    """Choose beam and exposure of highest mean value over samples of offset and k0.
+
+    Parameters
+    ----------
+    sublattice : ndarray of int64, shape (B,)
+        Of the silicon.
+    goal : ndarray of int64, shape (B, 3)
+        Cell and sublattice, from the silicon's cell.
+    offsets, scales : ndarray of float64, shape (B, P, 2) and (B, P)
+        Samples of the offset in A and of k0 in 1/s.
+    sites, chances, values, options
+        Of :func:`plan`, :func:`value_table` and :func:`candidates`; ``values`` has a leading axis
+        of :data:`LEVELS`.
+    patience : float
+    beams, seconds : ndarray of float64, shape (B, 2) and (B,)
+        Filled with the commanded position in A and the exposure in s.
+    """
+    middle = GRID // 2
+    count, samples = len(sites), scales.shape[1]
+    reached = np.empty((len(LEVELS), count))
+    for b in range(len(sublattice)):
+        sign = 1 - 2 * sublattice[b]
+        turn = 1 - 2 * goal[b, 2]
+        for s in range(count):
+            # The site from the goal, as if the goal were on sublattice 0.
+            i = turn * (sign * sites[s, 0] - goal[b, 0])
+            j = turn * (sign * sites[s, 1] - goal[b, 1])
+            u = sublattice[b] + sign * sites[s, 2]
+            t = turn * (u - goal[b, 2])
+            for level in range(len(LEVELS)):
+                reached[level, s] = site_value(values[level], i, j, t)
+        best = -1.0
+        for c in range(len(options)):
+            for e in range(len(EXPOSURES)):
+                total, used = 0.0, 0.0
+                for p in range(samples):
+                    scale = scales[b, p]
+                    # The exposure in s of the first sample serves all.
+                    lasting = EXPOSURES[e] / scales[b, 0]
+                    if lasting < 0.499 or lasting > 5.001:
+                        continue
+                    x = sign * offsets[b, p, 0] / GRID_STEP + options[c, 0]
+                    y = sign * offsets[b, p, 1] / GRID_STEP + options[c, 1]
+                    gx = middle + int(np.floor(x + 0.5))
+                    gy = middle + int(np.floor(y + 0.5))
+                    used += 1.0
+                    if gx < 0 or gy < 0 or gx >= GRID or gy >= GRID:
+                        continue
+                    scaled = lasting * scale
+                    k = np.searchsorted(EXPOSURES, scaled)
+                    k = min(max(k, 0), len(EXPOSURES) - 1)
+                    if k > 0 and scaled - EXPOSURES[k - 1] < EXPOSURES[k] - scaled:
+                        k -= 1
+                    level = 0
+                    for other in range(1, len(LEVELS)):
+                        if abs(np.log(scale / LEVELS[other])) < abs(np.log(scale / LEVELS[level])):
+                            level = other
+                    q = 0.0
+                    row = chances[gx, gy, k]
+                    for s in range(count):
+                        q += row[s] * reached[level, s]
+                    total += q * np.exp(-(lasting + IMAGE_S) * scale / patience)
+                if used > 0.0 and total / used > best:
+                    best = total / used
+                    beams[b, 0] = sign * options[c, 0] * GRID_STEP
+                    beams[b, 1] = sign * options[c, 1] * GRID_STEP
+                    seconds[b] = EXPOSURES[e] / scales[b, 0]

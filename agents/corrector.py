@@ -1,4 +1,4 @@
-"""Agents of STEMCorrector-v0: proportional control, a Kalman filter, and one who knows."""
+"""Agents of STEMCorrector: proportional control, a Kalman filter, and one who knows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ import numpy as np
 
 from mattergym.agents.base import Agent, Recipe, Shelf
 from mattergym.agents.corrector_analyst import read_ronchigrams, reading_error
-from mattergym.envs.stem.corrector import (
-    COUPLING,
-    DRIFT,
-    MAX_CHANGE,
-    NOISE,
-    READING_SCALE,
-    START,
-)
+from mattergym.envs.stem.corrector import COUPLING, DRIFT, MAX_CHANGE, NOISE, START
 from mattergym.physics.optics.corrector import COMPONENT_ORDER, COMPONENTS, PART, TERM, coupling_law
 from mattergym.physics.optics.quality import wavefront_gram
 
@@ -55,24 +48,34 @@ def bounded_least_squares(
     return change
 
 
-class ReadingAgent(Agent):
-    """Acts on a reading of the twelve aberrations: measured, or read off the Ronchigram."""
+class KnobAgent(Agent):
+    """Turns the twelve knobs."""
+
+    def turn(self, change: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Make actions of changes of the knobs in rad, (B, 12), cut to what is allowed."""
+        knobs = [parameter.name for parameter in self.task.program.parameters]
+        return self.action(**dict(zip(knobs, change.T, strict=True)))
+
+
+class ReadingAgent(KnobAgent):
+    """Acts on a reading of the twelve aberrations: measured, or read off the Ronchigram.
+
+    Attributes
+    ----------
+    noise : ndarray of float64, shape (12,)
+        Standard deviation of a reading in rad.
+    """
 
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
-        self._imaging = isinstance(env.single_observation_space, gym.spaces.Dict)
+        self._imaging = bool(self.task.images)
         self.noise = reading_error() if self._imaging else NOISE
 
     def readings(self, observation: Any) -> NDArray[np.float64]:
         """Return aberrations in rad, (B, 12)."""
         if self._imaging:
-            return read_ronchigrams(observation["ronchigram"][:, 0])
-        reading: NDArray[np.float64] = READING_SCALE * observation[:, :COMPONENTS].astype(float)
-        return reading
-
-    def act(self, change: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the action for changes of the knobs in rad, within their bounds."""
-        return np.clip(change / MAX_CHANGE, -1.0, 1.0).astype(np.float32)
+            return read_ronchigrams(self.read(observation, "ronchigram")[:, 0])
+        return self.read(observation, "reading")
 
 
 class GainCorrector(ReadingAgent):
@@ -89,7 +92,7 @@ class GainCorrector(ReadingAgent):
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
         """Turn every knob against its reading."""
-        return self.act(-self.gain * self.readings(observation)), None
+        return self.turn(-self.gain * self.readings(observation)), None
 
 
 class LowOrdersFirst(ReadingAgent):
@@ -115,7 +118,7 @@ class LowOrdersFirst(ReadingAgent):
         outside = np.abs(reading) > self.gates * self.noise
         order = np.where(outside, COMPONENT_ORDER, COMPONENT_ORDER.max() + 1).min(axis=1)
         chosen = (COMPONENT_ORDER == order[:, None]) | (order > COMPONENT_ORDER.max())[:, None]
-        return self.act(-self.gain * reading * chosen), None
+        return self.turn(-self.gain * reading * chosen), None
 
 
 class KalmanCorrector(ReadingAgent):
@@ -162,13 +165,12 @@ class KalmanCorrector(ReadingAgent):
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
         """Update the belief by the last change and its reading, and act on it."""
-        panel = observation["panel"] if self._imaging else observation[:, COMPONENTS:]
-        lanes = len(panel)
+        change = self.read(observation, "change")
+        lanes = len(change)
         mean, covariance = self._prior(lanes)
         if state is not None:
             known = np.ones(lanes, np.bool_) if episode_start is None else ~episode_start
             mean[known], covariance[known] = state[0][known], state[1][known]
-        change = MAX_CHANGE * panel[:, :COMPONENTS].astype(float)
         # p += M u: the first row of the transition is (1, u).
         step = np.concatenate([np.ones((lanes, 1)), change], axis=1)
         mean[:, :, 0] = np.einsum("bij,bj->bi", mean, step)
@@ -190,10 +192,10 @@ class KalmanCorrector(ReadingAgent):
         weight = self.caution * np.diag(GRAM)
         matrix += np.einsum("i,bijk->bjk", weight, covariance[:, :, 1:, 1:])
         vector += np.einsum("i,bij->bj", weight, covariance[:, :, 0, 1:])
-        return self.act(bounded_least_squares(matrix, vector)), (mean, covariance)
+        return self.turn(bounded_least_squares(matrix, vector)), (mean, covariance)
 
 
-class ExpertCorrector(Agent):
+class ExpertCorrector(KnobAgent):
     """Knows aberrations and coupling: the changes that leave the least mean square phase."""
 
     name = "expert"
@@ -207,13 +209,11 @@ class ExpertCorrector(Agent):
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], Any]:
         """Solve for the changes."""
-        unwrapped: Any = self.env.unwrapped
-        coupling = unwrapped._coupling
-        weighted = np.einsum("ij,bjk->bik", GRAM, coupling)
-        matrix = np.einsum("bji,bjk->bik", coupling, weighted)
-        vector = np.einsum("bji,bj->bi", weighted, unwrapped._phases)
-        change = bounded_least_squares(matrix, vector)
-        return np.clip(change / MAX_CHANGE, -1.0, 1.0).astype(np.float32), None
+        hidden = self.bench.state
+        weighted = np.einsum("ij,bjk->bik", GRAM, hidden.coupling)
+        matrix = np.einsum("bji,bjk->bik", hidden.coupling, weighted)
+        vector = np.einsum("bji,bj->bi", weighted, hidden.phases)
+        return self.turn(bounded_least_squares(matrix, vector)), None
 
 
 READY = (LowOrdersFirst, GainCorrector, KalmanCorrector, ExpertCorrector)

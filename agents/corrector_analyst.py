@@ -13,10 +13,10 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import gymnasium as gym
 import numpy as np
 
-import mattergym  # noqa: F401  registers the task
+from mattergym.envs.base import BatchEnv
+from mattergym.envs.stem.corrector import STEMCorrector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,17 +79,18 @@ def reading_error() -> NDArray[np.float64]:
 def simulate(frames: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Spectra (frames, 4459) and true aberrations (frames, 12), at all distances from the goal."""
     lanes = 400
-    made = gym.make_vec("mattergym/STEMCorrector-v0", num_envs=lanes, observation="image")
-    env: Any = made.unwrapped
+    task = STEMCorrector(observation="image")
+    env = BatchEnv(task, lanes)
     generator = np.random.default_rng(seed)
     spectra, truth = [], []
     for batch in range(frames // lanes):
         env.reset(seed=seed + batch * lanes)
         # Shrink the start towards the corrected microscope by a different factor a lane.
-        env._phases *= generator.uniform(0.0, 1.1, (lanes, 1))
-        env._measure(np.arange(lanes))
-        spectra.append(tile_spectra(env._image[:, 0]))
-        truth.append(env._phases.copy())
+        state = env.state
+        state.phases[:] *= generator.uniform(0.0, 1.1, (lanes, 1))
+        task.measure(state, env.streams)
+        spectra.append(tile_spectra(state.ronchigram[:, 0]))
+        truth.append(state.phases.copy())
     return np.concatenate(spectra), np.concatenate(truth)
 
 

@@ -52,6 +52,8 @@ def starting(lanes: int, state: Any, episode_start: NDArray[np.bool_] | None) ->
 class SettingsAgent(Agent):
     """Moves the settings towards wanted ones as fast as the knobs allow."""
 
+    reads_display = True
+
     def towards(self, wanted: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the action that brings ln settings (B, 4) nearest to ``wanted``."""
         gain, bandwidth, setpoint, rate = (wanted - np.log(self.bench.display["settings"])).T

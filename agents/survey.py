@@ -201,7 +201,7 @@ class ClairvoyantSurvey(SurveyAgent):
 
     def choose(self, expected: Any, dose: Any, left: Any) -> tuple[NDArray[np.int64], Any]:
         """Most new calls per dose."""
-        task, defects = self.bench.task, self.of_sites()
+        task, defects = self.task, self.of_sites()
         vacancy, first = task.layer.vacancy, task.layer.first[:-1]
         vacancies, dopants = (
             np.add.reduceat(defects * kind, first, axis=1).astype(np.float64)
@@ -236,7 +236,7 @@ class BayesSurvey(SurveyAgent):
 
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
-        task = self.bench.task
+        task = self.task
         self._material = task.material
         self._doped = task.law.dopants
         self._calibrate(task.law)

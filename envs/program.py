@@ -94,7 +94,12 @@ class Program:
         if len(set(names)) < len(names) or (self.chooses and maps):
             raise ValueError(f"parameters {', '.join(names)} share a name or mix kinds")
         self._maps = np.array(maps, np.float64)
+        self._counts = np.array([len(p.values) for p in self.parameters if isinstance(p, Choice)])
         self._command: Any = namedtuple("Command", names)  # type: ignore[misc]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy by the instructions: the class of a command cannot be pickled."""
+        return type(self), self.instructions
 
     # ---- numbers ----------------------------------------------------------------------------
 
@@ -133,13 +138,12 @@ class Program:
     def _chosen(self, array: NDArray[Any]) -> NDArray[Any]:
         if array.dtype.kind not in "iu":
             raise ValueError(f"action has dtype {array.dtype}; needed is a whole number type")
-        counts = np.array([len(p.values) for p in self.parameters if isinstance(p, Choice)])
-        outside = np.argwhere((array < 0) | (array >= counts))
-        if len(outside):
-            lane, k = outside[0]
+        outside = (array < 0) | (array >= self._counts)
+        if outside.any():
+            lane, k = np.argwhere(outside)[0]
             raise ValueError(
-                f"action[{k}] = {array[lane, k]} is outside 0..{counts[k] - 1}, which stands for "
-                f"{self.parameters[k]} (lane {lane})"
+                f"action[{k}] = {array[lane, k]} is outside 0..{self._counts[k] - 1}, which stands "
+                f"for {self.parameters[k]} (lane {lane})"
             )
         return array.T
 

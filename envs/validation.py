@@ -5,26 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from gymnasium import spaces
-from numba import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from mattergym.envs.old_base import BatchEnv
-
-# Rounding past a bound of a Box that is accepted, e.g. from tanh or a float64 policy.
-ROUNDING = 1e-6
-
-
-@njit(cache=True)
-def first_outside(values: Any, limit: float) -> int:
-    """Flat index of the first value that is not finite or outside -limit..limit, or -1."""
-    flat = values.ravel()
-    for i in range(flat.size):
-        if not abs(flat[i]) <= limit:
-            return i
-    return -1
 
 
 def checked_choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
@@ -99,54 +82,3 @@ def checked_mask(options: Any, lanes: int) -> NDArray[np.bool_]:
     if not mask.any():
         raise ValueError("options['reset_mask'] selects no lane")
     return mask.copy()
-
-
-def checked_action(env: BatchEnv, actions: Any) -> NDArray[Any]:
-    """Return actions in the dtype of the space, or raise ValueError and name what is wrong."""
-    shape = env.action_space.shape
-    array = np.asarray(actions)
-    if array.shape != shape:
-        raise ValueError(
-            f"action has shape {array.shape}; {type(env).__name__} takes {shape} "
-            f"({env.num_envs} lanes of {env.single_action_space})"
-        )
-    if isinstance(env.single_action_space, spaces.Box):  # a batched MultiDiscrete is one, too
-        if array.dtype.kind != "f":
-            raise ValueError(f"action has dtype {array.dtype}; needed is float32 or float64")
-        bad = first_outside(array, 1.0 + ROUNDING)
-        if bad >= 0:
-            raise ValueError(_outside(env, array, bad))
-        if array.dtype != np.float32:
-            array = array.astype(np.float32)
-        if first_outside(array, 1.0) >= 0:
-            array = np.clip(array, np.float32(-1.0), np.float32(1.0))
-        return array
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"action has dtype {array.dtype}; needed is a whole number type")
-    counts = np.broadcast_to(_choices(env.single_action_space), shape)
-    outside = np.flatnonzero((array < 0).ravel() | (array >= counts).ravel())
-    if outside.size:
-        index = np.unravel_index(outside[0], shape)
-        raise ValueError(
-            f"action[{', '.join(map(str, index))}] = {array[index]} is outside "
-            f"0..{counts[index] - 1} ({type(env).__name__})"
-        )
-    return array.astype(np.int64, copy=False)
-
-
-def _choices(space: Any) -> NDArray[np.int64]:
-    return np.asarray(space.n if isinstance(space, spaces.Discrete) else space.nvec, np.int64)
-
-
-def _outside(env: BatchEnv, array: NDArray[Any], flat: int) -> str:
-    index = np.unravel_index(flat, array.shape)
-    lane, component = index[0], index[-1]
-    value = float(array[index])
-    text = f"action[{component}] = {value:g} is outside -1..1"
-    if len(env.action_parameters) > component:
-        parameter = env.action_parameters[component]
-        text += f", which stands for {parameter}"
-        if np.isfinite(value):
-            asked = parameter.low + 0.5 * (parameter.high - parameter.low) * (value + 1.0)
-            text += f"; {parameter.name} = {asked:g} {parameter.unit}".rstrip() + " was asked"
-    return f"{text} ({type(env).__name__}, lane {lane})"

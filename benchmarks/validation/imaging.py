@@ -9,7 +9,7 @@ from scipy import stats
 
 from mattergym.benchmarks.validation import abtem_haadf, abtem_optics, frames
 from mattergym.benchmarks.validation.check import Check, lane_streams
-from mattergym.envs.stem.instrument import Stem
+from mattergym.envs.stem import microscope
 from mattergym.physics.imaging import detector, haadf
 from mattergym.physics.optics import aberrations
 from mattergym.physics.poisson import poisson_counts
@@ -184,8 +184,7 @@ def _noise(quick: bool, seed: int) -> list[Check]:
 def _dose(quick: bool, seed: int) -> list[Check]:
     """Dose of a pixel, of the instrument's frame, and the counts that a dose brings."""
     pixels, size, dwell = 128, 0.15, 10.0
-    stem = Stem(current=50.0)
-    ledger = stem.cost("acquire", pixels=pixels**2, dwell=dwell, field_of_view=pixels * size / 10)
+    of_frame = microscope.frame_dose(pixels**2, dwell, pixels * size / 10.0, 50.0)
     dose = detector.dose(50.0, dwell, size)
     camera = haadf.Haadf(pixels, size, 60e3, 0.030)
     section = haadf.cross_section(74, 60e3)
@@ -207,7 +206,7 @@ def _dose(quick: bool, seed: int) -> list[Check]:
         ),
         Check(
             "dose of the instrument's frame over that of its pixels",
-            ledger[1] / dose,
+            of_frame / dose,
             1.0,
             1e-12,
             "1",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from gymnasium import spaces
 
-from mattergym.envs.old_base import SPLITS, BatchEnv, SingleEnv
-from mattergym.envs.old_instruments import Parameter
-from mattergym.envs.rendering import add_scale_bar, add_status_strip, image_to_rgb
-from mattergym.envs.stem.instrument import Stem
+from mattergym.envs.program import Program
+from mattergym.envs.stem import microscope
+from mattergym.envs.task import SPLITS, Clock, Field, Image, Outcome, Panel, Standing, Task, Term
 from mattergym.envs.validation import checked_choice
-from mattergym.physics.optics import aberrations, ronchigram, waves
+from mattergym.physics.optics import aberrations
+from mattergym.physics.optics import ronchigram as optics_ronchigram
 from mattergym.physics.optics.corrector import (
     COMPONENT_ORDER,
     COMPONENT_SYMMETRY,
@@ -33,20 +32,18 @@ from mattergym.physics.optics.quality import rms_phase, strehl
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-VOLTAGE, APERTURE = 60e3, 0.030
+VOLTAGE, APERTURE, CURRENT = 60e3, 0.030, 50.0  # V, rad, pA
 STEPS = 40
 SUCCESS_STREHL = 0.8
 # Standard deviations in rad at the aperture's edge of C10, C12, C21, C23, C30, C32, C34.
 START = np.array([4.5, 3.0, 4.5, 2.25, 3.0, 1.8, 1.5])[TERM]
 NOISE = 0.6 * np.where(COMPONENT_ORDER == 3, 1.2, np.where(COMPONENT_SYMMETRY == 1, 1.5, 1.0))
-DRIFT = 0.05
+DRIFT = 0.05  # rad a step
 # Coupling between knobs: in general, and of a knob into aberrations of lower order.
 COUPLING = (0.15, 0.4)
 # Where the corrector's supplies saturate; no start comes near.
 LIMIT = 30.0
-READING_SCALE = 10.0
-MAX_CHANGE = 3.0
-KNOBS = tuple(Parameter(f"d{label}", -MAX_CHANGE, MAX_CHANGE, "rad") for label in LABELS)
+READING_SCALE, MAX_CHANGE = 10.0, 3.0  # rad
 # Factors on noise, coupling, drift, start.
 LEVELS = {
     "easy": (0.5, 0.5, 1.0, 1.0),
@@ -56,6 +53,7 @@ LEVELS = {
 SHIFT = (1.0, 1.2, 2.0, 1.5)
 SOFTENING = 0.2
 STEP_PRICE = 0.03
+TABLEAU_FIELD = 100.0  # nm, edge of its tilted images
 
 # The Ronchigram camera.
 PIXELS = 64
@@ -68,247 +66,95 @@ CAMERA_GAIN, CAMERA_OFFSET, READ_NOISE = 0.5, 8.0, 3.0
 FILM_THICKNESS, FILM_PIXELS = 100.0, 512
 DEFOCUS = np.zeros((len(aberrations.TERMS), 2))
 DEFOCUS[0, 0] = KNOWN_DEFOCUS
-# Edge of the tilted images of a tableau, in nm.
-TABLEAU_FIELD = 100.0
 
 
 @cache
 def film_of(split: str) -> NDArray[np.complex64]:
     """Transmission function of the amorphous film of a split, complex64 (512, 512)."""
     generator = np.random.default_rng([60, SPLITS.index(split)])
-    film = ronchigram.amorphous_film(FILM_PIXELS, SAMPLING, VOLTAGE, FILM_THICKNESS, generator)
+    film = optics_ronchigram.amorphous_film(
+        FILM_PIXELS, SAMPLING, VOLTAGE, FILM_THICKNESS, generator
+    )
     return np.exp(1j * film)
 
 
-class STEMCorrectorVectorEnv(BatchEnv):
-    """Batch of :class:`STEMCorrectorEnv`; its docstring is the manual."""
+class State(NamedTuple):
+    """Microscopes; phases, coupling and the probe's quality are hidden."""
 
-    objective: ClassVar[str] = "tune"
-    domain: ClassVar[str] = "stem"
-    score_direction: ClassVar[str] = "minimize"
-    score_unit: ClassVar[str] = "s"
-
-    def __init__(self, num_envs: int = 1, observation: str = "features", **kwargs: Any) -> None:
-        self.observation = checked_choice("observation", observation, ("features", "image"))
-        self._imaging = observation == "image"
-        reading = np.full(COMPONENTS, 4.0, np.float32)
-        panel = np.ones(COMPONENTS + 1, np.float32)
-        floor = np.append(-panel[:-1], np.float32(0.0))
-        space: spaces.Space[Any] = spaces.Box(np.append(-reading, floor), np.append(reading, panel))
-        if self._imaging:
-            space = spaces.Dict(
-                {
-                    "panel": spaces.Box(floor, panel),
-                    "ronchigram": spaces.Box(0, 255, (1, PIXELS, PIXELS), np.uint8),
-                }
-            )
-        super().__init__(
-            num_envs,
-            space,
-            spaces.Box(-1.0, 1.0, (COMPONENTS,), np.float32),
-            action_parameters=KNOBS,
-            **kwargs,
-        )
-        self.instrument: Stem = Stem(knobs=KNOBS)
-        noise, coupling, drift, start = LEVELS[self.difficulty]
-        if self.split == "shift":
-            noise, coupling, drift, start = np.multiply(LEVELS[self.difficulty], SHIFT)
-        self._noise, self._start, self._drift = noise * NOISE, start * START, drift * DRIFT
-        self._law = coupling_law(*(coupling * c for c in COUPLING))
-        self._electrons = ELECTRONS / noise**2
-        self._seconds, self._dose = self._cost_of_step()
-        self._film = film_of(self.split)
-        self._phases, self._reading, self._change = np.zeros((3, num_envs, COMPONENTS))
-        self._coupling = np.zeros((num_envs, COMPONENTS, COMPONENTS))
-        self._image = np.zeros((num_envs, 1, PIXELS, PIXELS), np.uint8)
-        self._strehl, self._rms = np.zeros((2, num_envs))
-
-    _configuration = BatchEnv._configuration | set(
-        "observation _imaging _noise _start _drift _law _electrons _seconds _dose _film".split()
-    )
-
-    def _cost_of_step(self) -> tuple[float, float]:
-        """Seconds and dose of setting the knobs and measuring."""
-        settle = self.instrument.cost("set_corrector")[0]
-        if not self._imaging:
-            seconds, dose = self.instrument.cost("measure_tableau", field_of_view=TABLEAU_FIELD)
-            return settle + seconds, dose
-        # The known defocus is set and taken back.
-        electrons = self._electrons * PIXELS**2
-        exposure = electrons / self.instrument.electrons_per_second
-        return 3.0 * settle + exposure, electrons / (PIXELS * SAMPLING) ** 2
-
-    @property
-    def budget_s(self) -> float:
-        """Seconds of the forty steps."""
-        return STEPS * self._seconds
-
-    @property
-    def strehl(self) -> NDArray[np.float64]:
-        """True Strehl ratio of every lane, shape (B,)."""
-        return self._strehl.copy()
-
-    def _measure(self, lanes: NDArray[np.intp]) -> None:
-        """Judge some lanes, read their tableau or expose the camera."""
-        phases = all_phases(self._phases[lanes])
-        streams = self.streams[lanes]
-        self._strehl[lanes] = strehl(phases)
-        self._rms[lanes] = rms_phase(phases)
-        if self._imaging:
-            gratings = np.empty((len(lanes), PIXELS, PIXELS), np.complex64)
-            place_patches(self._film, streams, gratings)
-            intensity = ronchigram.ronchigrams(phases + DEFOCUS, gratings, STEP)
-            image = np.empty(intensity.shape, np.uint8)
-            gain = CAMERA_GAIN * ELECTRONS / self._electrons
-            expose_camera(
-                intensity, self._electrons, gain, CAMERA_OFFSET, READ_NOISE, streams, image
-            )
-            self._image[lanes, 0] = image
-        else:
-            reading = np.empty((len(lanes), COMPONENTS))
-            draw_errors(self._noise, streams, reading)
-            self._reading[lanes] = self._phases[lanes] + reading
-        self.streams[lanes] = streams
-        success = self._strehl >= SUCCESS_STREHL
-        spent = self.ledger.elapsed_s
-        score = np.where(success, spent, self.budget_s * (2.0 - self._strehl))
-        self.ledger.assess(score, success)
-
-    def _reset(self, lanes: NDArray[np.intp]) -> None:
-        streams = self.streams[lanes]
-        phases = np.empty((len(lanes), COMPONENTS))
-        draw_errors(self._start, streams, phases)
-        self._phases[lanes] = np.clip(phases, -LIMIT, LIMIT)
-        self._coupling[lanes] = draw_couplings(self._law, streams)
-        self._change[lanes] = 0.0
-        self.streams[lanes] = streams
-        self._measure(lanes)
-
-    def _step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
-        before = np.log(self._rms + SOFTENING)
-        self._change = MAX_CHANGE * action.astype(np.float64)
-        turn_knobs(self._phases, self._coupling, self._change, self._drift, LIMIT, self.streams)
-        self.ledger.charge(self._seconds, self._dose)
-        self._measure(np.arange(self.num_envs))
-        sharpened = before - np.log(self._rms + SOFTENING)
-        price = np.full(self.num_envs, -STEP_PRICE)
-        terminated = (self._strehl >= SUCCESS_STREHL) | (self._steps + 1 >= STEPS)
-        return sharpened + price, terminated, {"sharpening": sharpened, "time": price}
-
-    def _observe(self) -> Any:
-        left = 1.0 - self._steps[:, None] / STEPS
-        panel = np.concatenate([self._change / MAX_CHANGE, left], axis=1).astype(np.float32)
-        if self._imaging:
-            return {"panel": panel, "ronchigram": self._image.copy()}
-        reading = np.clip(self._reading / READING_SCALE, -4.0, 4.0).astype(np.float32)
-        return np.concatenate([reading, panel], axis=1)
-
-    def program(self, lane: int = 0) -> list[str]:
-        """Knobs and measurement of the last action of a lane, as text."""
-        change = {knob.name: value for knob, value in zip(KNOBS, self._change[lane], strict=True)}
-        lines = [self.instrument["set_corrector"].text(**change)]
-        if not self._imaging:
-            return [*lines, self.instrument["measure_tableau"].text()]
-        dC10 = dict.fromkeys(change, 0.0) | {"dC10": KNOWN_DEFOCUS}
-        back = dict.fromkeys(change, 0.0) | {"dC10": -KNOWN_DEFOCUS}
-        exposure = self._electrons * PIXELS**2 / self.instrument.electrons_per_second
-        return [
-            *lines,
-            self.instrument["set_corrector"].text(**dC10),
-            self.instrument["place_beam"].text(x=0.0, y=0.0, seconds=exposure),
-            self.instrument["set_corrector"].text(**back),
-        ]
-
-    def _render(self, lane: int) -> NDArray[np.uint8]:
-        # Left: the Ronchigram with the known defocus. Right: the probe, 10 x 10 A.
-        phases = all_phases(self._phases[lane : lane + 1])
-        middle = FILM_PIXELS // 2 - PIXELS // 2
-        patch = self._film[middle : middle + PIXELS, middle : middle + PIXELS]
-        grating = np.fft.ifftshift(patch)[None]
-        camera = ronchigram.ronchigrams(phases + DEFOCUS, grating, STEP)[0]
-        if self._imaging:
-            camera = self._image[lane, 0] / 50.0
-        lens = phases / aberrations.edge_phases(np.ones_like(phases), VOLTAGE, APERTURE)
-        probe = waves.probes(lens, VOLTAGE, APERTURE, 256, 0.16)[0, 96:160, 96:160]
-        left = image_to_rgb(camera.T[::-1], 0.0, 2.5, "gray", 256)
-        right = image_to_rgb(probe.T[::-1] / probe.max(), 0.0, 1.0, "inferno", 256)
-        add_scale_bar(left, round(10e-3 / ANGLE_PER_PIXEL * 4), "10 mrad")
-        add_scale_bar(right, round(2.0 / 0.16 * 4), "2 A")
-        gap = np.full((left.shape[0], 8, 3), 24, np.uint8)
-        frame = np.concatenate([left, gap, right], axis=1)
-        text = f"Strehl={self._strehl[lane]:.2f}  rms={self._rms[lane]:.2f} rad"
-        text += f"  {self.ledger.elapsed_s[lane]:.0f} s"
-        return add_status_strip(frame, text, 1.0 - self._steps[lane] / STEPS)
+    phases: NDArray[np.float64]  # aberrations at the aperture's edge, rad, (B, 12)
+    coupling: NDArray[np.float64]  # rad of aberration a rad of knob, (B, 12, 12)
+    change: NDArray[np.float64]  # last change of the knobs, rad, (B, 12)
+    strehl: NDArray[np.float64]
+    rms: NDArray[np.float64]  # of the phase over the aperture, rad
+    # What is measured: one of the two; the other has no size.
+    reading: NDArray[np.float64]  # aberrations, rad, (B, 12)
+    ronchigram: NDArray[np.uint8]  # camera counts, (B, 1, 64, 64)
 
 
-class STEMCorrectorEnv(SingleEnv):
-    r"""Tune an aberration corrector until the probe is limited by diffraction.
+class STEMCorrector(Task):
+    """Tune an aberration corrector until the probe is limited by diffraction.
 
     Description
     -----------
-    A probe-corrected STEM at 60 kV with an aperture of 30 mrad. Seven aberrations to third order,
-    C10, C12, C21, C23, C30, C32, C34, are hidden: twelve numbers, given as the phase in rad that
-    each reaches at the aperture's edge, p = (2 pi/lambda) C alpha^(n+1)/(n+1); 1 rad is 1.72 nm of
-    C1x, 86 nm of C2x, 3.8 um of C3x. Twelve knobs change them, p' = p + M u + drift, through a
-    coupling M that is hidden and new in every episode: 1 +- 0.1 on the diagonal, +- 0.15 off it,
-    +- 0.4 from a knob into aberrations of lower order (normal; condition number at most 15). What
-    is measured is noisy, so an agent has to weigh readings and learn M as it goes.
+    A probe-corrected STEM at 60 kV has an aperture of 30 mrad. Its seven aberrations to third
+    order, C10, C12, C21, C23, C30, C32 and C34, are hidden. They are twelve numbers, because all
+    but the round ones have a cosine part a and a sine part b. Each is given as the phase in rad
+    that it reaches at the aperture's edge, p = (2 pi / lambda) C alpha^(n+1) / (n+1). One rad is
+    1.72 nm of C10 or C12, 86 nm of C21 or C23, and 3.8 um of the third order.
+
+    Twelve knobs change the aberrations, p' = p + M u + drift. The coupling M is hidden and new in
+    every episode. Its entries are normal: 1 +- 0.1 on the diagonal, 0 +- 0.15 off it, and 0 +- 0.4
+    from a knob into aberrations of lower order; its condition number is at most 15. Measurements
+    are noisy, so that an agent has to weigh them and to learn M as it goes.
 
     Instrument and costs
     --------------------
-    The STEM: ``set_corrector`` (1 s), then ``measure_tableau`` (90 s; features), or for the image
-    track a defocus of +25 rad, set and taken back (1 s each), and a Ronchigram of 100 electrons a
-    pixel (``place_beam``, 1.3 ms at 50 pA). 91 s or 3 s a step: conventions, see ``Stem``. Dose
-    falls on a test specimen and is counted only.
+    The STEM at 50 pA. A step turns the knobs, then measures: 91 s with a tableau, or 3 s with a
+    Ronchigram of 100 electrons a pixel. The dose, on a test specimen, is counted but harms nothing.
 
     Action Space
     ------------
-    ``Box(-1, 1, (12,), float32)``: change of each knob in -3..3 rad, in the order C10, C12a, C12b,
-    C21a, C21b, C23a, C23b, C30, C32a, C32b, C34a, C34b (a cosine, b sine part).
+    ``Box(-1, 1, (12,), float32)``: the change of each knob, in the order C10, C12a, C12b, C21a,
+    C21b, C23a, C23b, C30, C32a, C32b, C34a, C34b; observations list aberrations and knobs alike.
 
     Observation Space
     -----------------
-    ``observation="features"``: ``Box((25,), float32)``.
+    ``observation="features"``: ``Box((25,), float32)``. The noise of a measured aberration is
+    normal with 0.6 rad, 1.5 times that for C21 and 1.2 times that for the third order.
 
-    | index | quantity | unit | range |
-    |---|---|---|---|
-    | 0-11 | measured aberrations / 10; noise 0.6 (C21 x 1.5, third order x 1.2) | rad | -4..4 |
-    | 12-23 | the last change of the knobs / 3 | rad | -1..1 |
-    | 24 | fraction of the steps left | 1 | 0..1 |
-
-    ``observation="image"``: ``Dict(ronchigram=Box(0, 255, (1, 64, 64), uint8), panel=Box((13,)))``
-    with the last thirteen numbers. The Ronchigram is of amorphous carbon, 0.94 mrad a pixel, taken
-    at a known defocus: behind such a film, whose spectrum is even, an in-focus Ronchigram is the
-    same in distribution for p and -p, and cannot give the sign of any aberration.
+    ``observation="image"``: a ``Dict`` of a Ronchigram and of a panel without the measured
+    aberrations. The Ronchigram is taken at a known defocus of 25 rad, for in focus it cannot give
+    the sign of any aberration: the film's spectrum is even, and p and -p give Ronchigrams of the
+    same distribution.
 
     Reward
     ------
-    ln(rms + 0.2) before minus after, with the rms of the phase over the aperture in rad (piston
-    and tilt removed): a potential difference. Minus 0.03 a step. Terms: ``sharpening``, ``time``.
+    The drop of ln(rms + 0.2), minus 0.03 a step. The rms is that of the phase over the aperture in
+    rad, without piston and tilt; its drop is a potential difference.
 
     Success and score
     -----------------
-    Success: true Strehl ratio (tilt removed; ``mattergym.physics.optics.quality.strehl``) of at
-    least 0.8. Score: seconds to success, to be minimised. An episode without success scores its
-    budget times (2 - Strehl).
+    Success: the true Strehl ratio is at least 0.8, tilt removed (see
+    :func:`mattergym.physics.optics.quality.strehl`). Score: seconds to success, to be minimised; an
+    episode without success scores its budget, the seconds of 40 steps, times (2 - Strehl).
 
     Starting State
     --------------
-    Normal, standard deviations 4.5, 3, 4.5, 2.25, 3, 1.8, 1.5 rad in the order of the terms:
-    the median Strehl ratio is 0.05. ``split="shift"``: starts 1.5 times, drift 2 times, coupling
-    1.2 times as large. Train and test differ by their random streams and films.
+    Every aberration is normal. Its standard deviation is 4.5, 3, 4.5, 2.25, 3, 1.8 and 1.5 rad in
+    the order of C10 to C34 above, so that the median Strehl ratio is 0.05. ``split="shift"``:
+    starts are 1.5 times, the drift 2 times, and the coupling's spread 1.2 times as large. Train and
+    test differ by their random streams and films.
 
     Episode End
     -----------
-    Terminated at success or after 40 steps. Drift: 0.05 rad a step and component. Supplies
-    saturate at 30 rad.
+    Terminated at success or after 40 steps. The aberrations drift by 0.05 rad a step and
+    component; the supplies saturate at 30 rad.
 
     Arguments
     ---------
     ``observation`` ("features" | "image"), ``split``, ``difficulty`` (noise 0.5 | 1 | 1.5, coupling
-    0.5 | 1 | 1.25, drift 1 | 1 | 2 times the above), ``render_mode``.
+    0.5 | 1 | 1.25, drift 1 | 1 | 2 times the above; Ronchigrams of 400 | 100 | 44 electrons a
+    pixel), ``render_mode``.
 
     Baselines
     ---------
@@ -336,4 +182,127 @@ class STEMCorrectorEnv(SingleEnv):
     v0: initial version.
     """
 
-    batch_class = STEMCorrectorVectorEnv
+    program = Program(
+        microscope.set_corrector(LABELS, MAX_CHANGE),
+        microscope.measure_tableau(TABLEAU_FIELD, CURRENT),
+    )
+    panel = Panel(
+        Field("reading", -4, 4, "measured aberrations", "rad", READING_SCALE, (COMPONENTS,)),
+        Field("change", -1, 1, "last change of the knobs", "rad", MAX_CHANGE, (COMPONENTS,)),
+        Field("steps_left", 0, 1, "fraction of the steps left"),
+    )
+    display = ("change", "reading", "ronchigram")
+    terms = (
+        Term("sharpening", "drop of ln(rms + 0.2)"),
+        Term("time", "minus 0.03 a step"),
+    )
+
+    def __init__(self, observation: str = "features", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.observation = checked_choice("observation", observation, ("features", "image"))
+        noise, coupling, drift, start = LEVELS[self.difficulty]
+        if self.split == "shift":
+            noise, coupling, drift, start = np.multiply(LEVELS[self.difficulty], SHIFT)
+        self.noise, self.start, self.drift = noise * NOISE, start * START, drift * DRIFT
+        self.law = coupling_law(*(coupling * c for c in COUPLING))
+        self.electrons = ELECTRONS / noise**2  # a pixel
+        self.seconds = microscope.CORRECTOR_S + microscope.TABLEAU_S
+        self.dose = microscope.tableau_dose(TABLEAU_FIELD, CURRENT)
+        if observation == "image":
+            self.panel = self.panel.without("reading")
+            text = f"Ronchigram of amorphous carbon, {1e3 * ANGLE_PER_PIXEL:g} mrad a pixel"
+            self.images = (Image("ronchigram", (1, PIXELS, PIXELS), text),)
+            electrons, edge = self.electrons * PIXELS**2, PIXELS * SAMPLING
+            self.program = Program(
+                self.program.instructions[0],
+                microscope.record_ronchigram(KNOWN_DEFOCUS, electrons, edge, CURRENT),
+            )
+            exposure = microscope.ronchigram_seconds(electrons, CURRENT)
+            self.seconds = microscope.CORRECTOR_S + exposure
+            self.dose = microscope.ronchigram_dose(electrons, edge)
+
+    @property
+    def budget_s(self) -> float:
+        """Seconds of the forty steps."""
+        return STEPS * self.seconds
+
+    def draw(self, streams: NDArray[np.uint64]) -> State:
+        """Draw aberrations and coupling, and measure."""
+        lanes = len(streams)
+        frame = self.images[0].shape if self.images else (0,)
+        phases = np.empty((lanes, COMPONENTS))
+        draw_errors(self.start, streams, phases)
+        state = State(
+            phases=np.clip(phases, -LIMIT, LIMIT),
+            coupling=draw_couplings(self.law, streams),
+            change=np.zeros((lanes, COMPONENTS)),
+            strehl=np.empty(lanes),
+            rms=np.empty(lanes),
+            reading=np.empty((lanes, 0 if self.images else COMPONENTS)),
+            ronchigram=np.empty((lanes, *frame), np.uint8),
+        )
+        self.measure(state, streams)
+        return state
+
+    def measure(self, state: State, streams: NDArray[np.uint64]) -> None:
+        """Judge the probes, and take their tableaus or expose the camera."""
+        phases = all_phases(state.phases)
+        state.strehl[:] = strehl(phases)
+        state.rms[:] = rms_phase(phases)
+        if not self.images:
+            draw_errors(self.noise, streams, state.reading)
+            state.reading[:] += state.phases
+            return
+        gratings = np.empty((len(streams), PIXELS, PIXELS), np.complex64)
+        place_patches(film_of(self.split), streams, gratings)
+        intensity = optics_ronchigram.ronchigrams(phases + DEFOCUS, gratings, STEP)
+        gain = CAMERA_GAIN * ELECTRONS / self.electrons  # the mean count is always the same
+        camera = (self.electrons, gain, CAMERA_OFFSET, READ_NOISE)
+        expose_camera(intensity, *camera, streams, state.ronchigram[:, 0])
+
+    def act(self, state: State, command: Any, clock: Clock, streams: NDArray[np.uint64]) -> Outcome:
+        """Turn the knobs while the aberrations drift, and measure."""
+        before = np.log(state.rms + SOFTENING)
+        state.change[:] = np.stack(command, axis=1)
+        turn_knobs(state.phases, state.coupling, state.change, self.drift, LIMIT, streams)
+        self.measure(state, streams)
+        lanes = len(before)
+        terms = {
+            "sharpening": before - np.log(state.rms + SOFTENING),
+            "time": np.full(lanes, -STEP_PRICE),
+        }
+        return Outcome(terms, np.full(lanes, self.seconds), np.full(lanes, self.dose))
+
+    def assess(self, state: State, clock: Clock) -> Standing:
+        """Score the seconds spent, or how far the probe is from success."""
+        success = state.strehl >= SUCCESS_STREHL
+        score = np.where(success, clock.elapsed_s, self.budget_s * (2.0 - state.strehl))
+        return Standing(score, success, success | (clock.steps >= STEPS))
+
+    def observe(self, state: State, clock: Clock) -> dict[str, Any]:
+        """Show what was measured, the last change of the knobs, and the steps left."""
+        return {
+            "reading": np.clip(state.reading / READING_SCALE, -4.0, 4.0),
+            "change": state.change / MAX_CHANGE,
+            "steps_left": 1.0 - clock.steps / STEPS,
+            "ronchigram": state.ronchigram,
+        }
+
+    def render(self, state: State, clock: Clock, lane: int) -> NDArray[np.uint8]:
+        """Draw the Ronchigram at the known defocus, and the probe."""
+        from mattergym.envs.stem.corrector_picture import draw_corrector
+
+        phases = all_phases(state.phases[lane : lane + 1])
+        if self.images:
+            camera = state.ronchigram[lane, 0] / (CAMERA_GAIN * ELECTRONS)
+        else:
+            middle = FILM_PIXELS // 2 - PIXELS // 2
+            patch = film_of(self.split)[middle : middle + PIXELS, middle : middle + PIXELS]
+            camera = optics_ronchigram.ronchigrams(
+                phases + DEFOCUS, np.fft.ifftshift(patch)[None], STEP
+            )[0]
+        lens = phases / aberrations.edge_phases(np.ones_like(phases), VOLTAGE, APERTURE)
+        quality = f"Strehl={state.strehl[lane]:.2f}  rms={state.rms[lane]:.2f} rad"
+        text = f"{quality}  {clock.elapsed_s[lane]:.0f} s"
+        left = 1.0 - clock.steps[lane] / STEPS
+        return draw_corrector(camera, ANGLE_PER_PIXEL, lens, VOLTAGE, APERTURE, text, left)

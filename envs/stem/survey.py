@@ -17,15 +17,13 @@ from mattergym.physics.layers.survey import DOPANTS, FIELDS, PIXELS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CURRENT = 50.0  # pA
 CELLS = FIELDS**2
 DOSES = np.array([500.0, 2000.0, 8000.0])  # e/A^2
-FRAME = (PIXELS**2, survey.FIELD / 10.0, CURRENT)
+FRAME = (PIXELS**2, survey.FIELD / 10.0, 50.0)  # px, nm, pA
 SECONDS = microscope.frame_seconds(PIXELS**2, microscope.dwell_of_dose(DOSES, *FRAME))
 BUDGET = 30 * DOSES[-1]  # e/A^2, summed over fields
 THRESHOLD, SUCCESS = 6.0, 0.25
-# Prior log odds of a defect, for the expected numbers of the observation.
-ODDS = float(np.log(0.02 / 0.98))
+ODDS = float(np.log(0.02 / 0.98))  # prior log odds of a defect, for the numbers observed
 BACKGROUND = 0.01
 CLUSTERS, PEAK, WIDTH = 2, 0.7, 0.9 * survey.FIELD
 WALL, WALL_WIDTH = 0.15, 4.0  # A
@@ -186,10 +184,11 @@ class STEMSurvey(Task):
         self.defects = checked_choice("defects", defects, ("clusters", "uniform"))
         self.material = checked_choice("material", material, tuple(DOPANTS))
         if observation == "image":
+            maps = "; ".join(self.panel.fields[name].meaning for name in MAPS)
             self.panel = self.panel.without(*MAPS)
             self.images = (
                 Image("frame", (1, PIXELS, PIXELS), f"last frame, {FRAME_GAIN} levels a count"),
-                Image("maps", (len(MAPS), FIELDS * ZOOM, FIELDS * ZOOM), f"255 times {MAPS}"),
+                Image("maps", (len(MAPS), FIELDS * ZOOM, FIELDS * ZOOM), f"maps times 255: {maps}"),
             )
         harm, fewer, self.efficiency = SHIFT if self.split == "shift" else (1.0, 1.0, 1.0)
         damage, contrast = LEVELS[self.difficulty]

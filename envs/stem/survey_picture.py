@@ -29,6 +29,20 @@ def draw_survey(
 
     The mosaic shows, field by field, the image at the dose applied, with noise of a fixed seed.
 
+    Parameters
+    ----------
+    layer : Layer
+    present : ndarray of int8, shape (S,)
+        1 where a defect is; 2 where the beam made it.
+    called : ndarray of bool, shape (S,)
+    doses : ndarray of float64, shape (100,)
+        Of every field, in e/A^2.
+    frame : ndarray of int32, shape (64, 64)
+        Counts of the last frame.
+    text : str
+    budget_left : float
+        Fraction, 0..1.
+
     Returns
     -------
     ndarray of uint8, shape (344, 648, 3)

@@ -42,6 +42,7 @@ from mattergym.physics.ising.planes import (
     TIE,
     VECTOR,
     ZERO,
+    batch_planes,
     checked_streams,
     checked_sweeps,
     class_probabilities,
@@ -283,12 +284,6 @@ def _refresh_batch(planes: Any, across: int) -> None:
     flat = planes.reshape(-1)
     for at in range(0, flat.shape[0], plane):
         _refresh_halo(flat, at, rows, half, across)
-
-
-def batch_planes(lanes: int, size: int) -> NDArray[np.uint64]:
-    """Make planes of B lattices with all spins down, uint64 (G, 2, rows + 2, half + 2, 8)."""
-    cut = tiling(size)
-    return np.zeros((-(-lanes // VECTOR), 2, cut.rows + 2, cut.columns // 2 + 2, VECTOR), np.uint64)
 
 
 class LatticeBatch:

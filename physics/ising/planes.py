@@ -51,6 +51,12 @@ def tiling(size: int) -> Tiling:
     return Tiling(down, 64 // down, size // down, size * down // 64)
 
 
+def batch_planes(lanes: int, size: int) -> NDArray[np.uint64]:
+    """Make planes of B lattices with all spins down, uint64 (G, 2, rows + 2, half + 2, 8)."""
+    cut = tiling(size)
+    return np.zeros((-(-lanes // VECTOR), 2, cut.rows + 2, cut.columns // 2 + 2, VECTOR), np.uint64)
+
+
 @njit(cache=True)
 def class_probabilities(
     temperature: float, field: float, coupling: float, metropolis: bool, out: Any

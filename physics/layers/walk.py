@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from mattergym.physics.rng import uniform
+from mattergym.physics.rng import normal, uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,3 +161,25 @@ def expose(
             site[b, 0] += sign * STEPS[n, 0]
             site[b, 1] += sign * STEPS[n, 1]
             site[b, 2] = 1 - t
+
+
+@cache
+def sites_between(nearest: float, farthest: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Sites at those distances in A from sublattice 0's origin, (G, 3), and the distances, ascending.
+
+    Of the cells within ten of the origin.
+    """
+    reach = range(-10, 11)
+    sites = np.array([(i, j, t) for i in reach for j in reach for t in (0, 1)])
+    distance = np.hypot(*position(*sites.T))
+    order = np.argsort(distance, kind="stable")
+    order = order[(distance[order] >= nearest) & (distance[order] <= farthest)]
+    return sites[order], distance[order]
+
+
+@njit(cache=True)
+def wander(drift: float, seconds: Any, streams: Any, offset: Any) -> None:
+    """Let the beam's offset (B, 2) drift by ``drift`` A per root second an axis in every lane."""
+    for b in range(offset.shape[0]):
+        for axis in range(2):
+            offset[b, axis] += drift * np.sqrt(seconds[b]) * normal(streams[b])

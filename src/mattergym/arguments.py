@@ -106,6 +106,8 @@ def agent_of(task: Any, track: Any, name: str) -> Any:
 
 def player_of(task: Any, track: Any, name: str, load: Path | None) -> Any:
     """Make an agent that can act: one that learns needs the file that ``train`` wrote for it."""
+    import gymnasium as gym
+
     agent = agent_of(task, track, name)
     if load is None:
         if agent.trainable:
@@ -118,7 +120,7 @@ def player_of(task: Any, track: Any, name: str, load: Path | None) -> Any:
     try:
         agent.load(load)
         # A policy of another task is found out by its first action.
-        env = agent.env
+        env = gym.make_vec(task.id, num_envs=1, **track.kwargs)
         observation, _ = env.reset(seed=0)
         env.step(agent.predict(observation)[0])
     except Exception as error:  # formats differ by agent, and so do the errors of their readers

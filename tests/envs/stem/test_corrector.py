@@ -1,4 +1,4 @@
-"""STEMCorrector-v0: its law, its score, and what a defocused Ronchigram tells."""
+"""STEMCorrector: its law, its score, and what a defocused Ronchigram tells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mattergym.agents import make_agent
 from mattergym.agents.corrector_analyst import read_ronchigrams
 from mattergym.benchmarks.evaluate import evaluate
 from mattergym.envs.stem import corrector as task
-from mattergym.physics.optics.corrector import all_phases, expose_camera, place_patches
+from mattergym.physics.optics.corrector import LABELS, all_phases, expose_camera, place_patches
 from mattergym.physics.optics.quality import rms_phase
 from mattergym.physics.optics.ronchigram import ronchigrams
 
@@ -25,9 +25,9 @@ def make(lanes, **kwargs):
 def test_starts_are_far_from_the_goal_and_readings_noisy():
     env = make(1000)
     observation, info = env.reset(seed=0)
-    assert np.median(env.strehl) == pytest.approx(0.05, abs=0.015)
+    assert np.median(env.state.strehl) == pytest.approx(0.05, abs=0.015)
     assert info["is_success"].mean() < 0.01
-    error = task.READING_SCALE * observation[:, :12] - env._phases
+    error = env.task.read(observation, "reading") - env.state.phases
     np.testing.assert_allclose(error.std(axis=0), task.NOISE, rtol=0.1)
 
 
@@ -43,12 +43,12 @@ def test_one_radian_in_nanometres():
 def test_rewards_telescope():
     env = make(8, autoreset_mode="Disabled")
     env.reset(seed=1)
-    start = rms_phase(all_phases(env._phases))
+    start = rms_phase(all_phases(env.state.phases))
     env.action_space.seed(0)
     total = np.zeros(8)
     for _ in range(5):
         total += env.step(env.action_space.sample())[1]
-    end = rms_phase(all_phases(env._phases))
+    end = rms_phase(all_phases(env.state.phases))
     wanted = np.log((start + task.SOFTENING) / (end + task.SOFTENING)) - 5 * task.STEP_PRICE
     np.testing.assert_allclose(total, wanted, rtol=1e-9)
 
@@ -59,9 +59,35 @@ def test_score_is_seconds_to_success(observation):
     assert records.success.all()
     np.testing.assert_array_equal(records.scores, records.elapsed_s)
     lost = evaluate(ID, "random", 8, num_envs=8, env_kwargs={"observation": observation})
-    budget = make(1, observation=observation).budget_s
+    budget = make(1, observation=observation).task.budget_s
     assert (lost.scores > 1.2 * budget).all()
     assert (lost.scores <= 2.0 * budget).all()
+
+
+def test_a_step_costs_what_its_instructions_say():
+    per_second = 50e-12 / 1.602176634e-19  # electrons in a second
+    for observation, seconds, dose in (
+        ("features", 1.0 + 90.0, 90.0 * per_second / 1000.0**2),
+        ("image", 3.0 + 64**2 * 100.0 / per_second, 64**2 * 100.0 / (64 * task.SAMPLING) ** 2),
+    ):
+        env = make(2, observation=observation)
+        env.reset(seed=0)
+        *_, info = env.step(np.zeros((2, 12), np.float32))
+        np.testing.assert_allclose(info["elapsed_s"], seconds, rtol=1e-12)
+        np.testing.assert_allclose(info["dose"], dose, rtol=1e-12)
+
+
+def test_knobs_turn_by_name():
+    env = make(1)
+    env.reset(seed=0)
+    env.step(
+        env.task.program.read(
+            "set_corrector "
+            + " ".join(f"d{label}={0.25 * k - 1.5} rad" for k, label in enumerate(LABELS))
+        )[None]
+    )
+    np.testing.assert_allclose(env.display["change"][0], 0.25 * np.arange(12) - 1.5, atol=1e-6)
+    assert env.program()[0].startswith("set_corrector dC10=-1.5 rad dC12a=-1.25 rad")
 
 
 def test_agents_stand_in_order():
@@ -84,7 +110,7 @@ def test_kalman_belief_is_calibrated():
     state, start = None, np.ones(128, bool)
     for _ in range(4):
         action, state = agent.predict(observation, state, start)
-        phases, coupling = env._phases.copy(), env._coupling.copy()
+        phases, coupling = env.state.phases.copy(), env.state.coupling.copy()
         observation, _, ended, *_ = env.step(action)
         start = ended
         if ended.any():

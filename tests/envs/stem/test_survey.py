@@ -79,13 +79,16 @@ def test_pictures_show_the_same_maps_as_the_numbers():
 def test_an_action_is_a_stage_move_and_a_frame():
     env = gym.make(ID).unwrapped
     env.reset(seed=0)
-    observation, *_ = env.step(
+    observation, *_, info = env.step(
         env.task.program.read("move_stage row=3 column=7; acquire dose=2000 e/A^2")
     )
     assert env.program() == ["move_stage row=3 column=7", "acquire pixels=4096 dose=2000 e/A^2"]
     place = [float(env.task.read(observation[None], name)[0]) for name in ("row", "column")]
     assert place == pytest.approx([3.0, 7.0])
-    assert env.display["doses"][0, 37] == 2000.0
+    assert env.display["doses"][0, 37] == info["dose"] == 2000.0
+    # 50 pA on 400 A^2, and 60 us of flyback a line.
+    exposure = 2000.0 * 400.0 * 1.602176634e-19 / 50e-12
+    assert info["elapsed_s"] == pytest.approx(exposure + 64 * 60e-6)
 
 
 def test_revisits_pay_on_clusters_and_not_on_the_control():
