@@ -165,9 +165,9 @@ def expose(
 
 @cache
 def sites_between(nearest: float, farthest: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Sites at those distances in A from sublattice 0's origin, (G, 3), and the distances, ascending.
+    """Sites at some distances in A from sublattice 0's origin, and the distances, ascending.
 
-    Of the cells within ten of the origin.
+    Of the cells within ten of the origin: cells and sublattice, int64 (G, 3), and float64 (G,).
     """
     reach = range(-10, 11)
     sites = np.array([(i, j, t) for i in reach for j in reach for t in (0, 1)])

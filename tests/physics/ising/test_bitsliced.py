@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from mattergym.physics.ising import batch as ising_batch
 from mattergym.physics.ising import checkerboard, exact, observables, sweeps
 from mattergym.physics.ising import planes as ising_planes
 from mattergym.physics.ising.batch import UNCONDITIONAL, LatticeBatch
@@ -330,7 +329,7 @@ def batch_of_two():
 
 def test_compiled_helpers_equal_plain_python():
     spins = random_spins((2, 16, 16))
-    planes, twin = ising_batch.batch_planes(2, 16), ising_batch.batch_planes(2, 16)
+    planes, twin = ising_planes.batch_planes(2, 16), ising_planes.batch_planes(2, 16)
     across = ising_planes.tiling(16).across
     ising_planes.pack(spins, planes, across)
     ising_planes.pack.py_func(spins, twin, across)
