@@ -21,7 +21,13 @@ import numpy as np
 
 from mattergym.benchmarks.speed import median_ratio, verdict
 from mattergym.benchmarks.speed.timing import figure
-from mattergym.benchmarks.speed.trees import Process, commit_of, packages, working_tree
+from mattergym.benchmarks.speed.trees import (
+    Process,
+    TreeError,
+    commit_of,
+    packages,
+    working_tree,
+)
 from mattergym.envs import Card
 
 # Sections that can be compared; every task is, whichever is named.
@@ -110,7 +116,7 @@ class Comparison:
             seconds, _ = (process.seconds(turn) for process in (old, new))
             steps, burst, rounds = plan(turn, seconds, rounds)
             played = [alternate(old, new, steps, burst, bool(n % 2)) for n in range(rounds)]
-        except ValueError as error:
+        except TreeError as error:
             self.error = str(error)
             return
         items = steps * (self.make["lanes"] or 1)
@@ -135,8 +141,8 @@ class Comparison:
         ratios = [median_ratio(new, old) for new, old in zip(self.new, self.old, strict=True)]
         return {
             **result,
-            "old": float(np.median(self.old)),
-            "new": float(np.median(self.new)),
+            "old": float(np.median(np.concatenate(self.old))),
+            "new": float(np.median(np.concatenate(self.new))),
             **verdict(float(np.median(ratios)), WANTED, at_most=False),
             "least": min(ratios),
             "most": max(ratios),
@@ -218,7 +224,7 @@ def compare(
 
     Raises
     ------
-    ValueError
+    TreeError
         If the current folder is in no checkout of MatterGym, or git does not know the revision.
     """
     root = working_tree()

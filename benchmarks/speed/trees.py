@@ -20,39 +20,43 @@ PACKAGES = ("agents", "benchmarks", "envs", "physics")
 THREADS = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
+class TreeError(ValueError):
+    """A tree that cannot be found or played; the sentence says why."""
+
+
 def git(root: Path, *arguments: str) -> str:
     """Run git in a folder and return what it prints.
 
     Raises
     ------
-    ValueError
+    TreeError
         If it fails; the sentence is git's own.
     """
     command = ["git", "-C", str(root), *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise ValueError((done.stderr.strip() or f"git {arguments[0]} failed").splitlines()[-1])
+        raise TreeError((done.stderr.strip() or f"git {arguments[0]} failed").splitlines()[-1])
     return done.stdout.strip()
 
 
 def working_tree() -> Path:
-    """Root of the checkout of MatterGym that the current folder is in; raises ValueError."""
+    """Root of the checkout of MatterGym that the current folder is in; raises TreeError."""
     try:
         root = Path(git(Path.cwd(), "rev-parse", "--show-toplevel"))
-    except ValueError:
+    except TreeError:
         root = Path.cwd()
     if not (root / "src" / "mattergym").is_dir():
-        raise ValueError(f"{root} is not a git checkout of MatterGym")
+        raise TreeError(f"{root} is not a git checkout of MatterGym")
     return root
 
 
 def commit_of(root: Path, revision: str) -> str:
-    """Hash of the commit that a revision names; raises ValueError."""
+    """Hash of the commit that a revision names; raises TreeError."""
     try:
         name = f"{revision}^{{commit}}"
         return git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
-    except ValueError:
-        raise ValueError(f"against = {revision!r} is not a revision of {root}") from None
+    except TreeError:
+        raise TreeError(f"against = {revision!r} is not a revision of {root}") from None
 
 
 def link_package(tree: Path, folder: Path) -> Path:
@@ -60,7 +64,7 @@ def link_package(tree: Path, folder: Path) -> Path:
 
     Raises
     ------
-    ValueError
+    TreeError
         If the sources of MatterGym are not where they are looked for.
     """
     package = folder / "mattergym"
@@ -68,7 +72,7 @@ def link_package(tree: Path, folder: Path) -> Path:
     sources = [*(tree / "src" / "mattergym").glob("*.py"), *(tree / name for name in PACKAGES)]
     missing = [path.name for path in sources if not path.exists()]
     if missing or not (tree / "src" / "mattergym" / "__init__.py").exists():
-        raise ValueError(f"{tree} has no {', '.join(missing) or 'src/mattergym'}")
+        raise TreeError(f"{tree} has no {', '.join(missing) or 'src/mattergym'}")
     for path in sources:
         (package / path.name).symlink_to(path)
     return folder
@@ -134,13 +138,13 @@ class Process:
 
         Raises
         ------
-        ValueError
+        TreeError
             If the environment does.
         """
         self.ask(play=steps)
         answer = self.answer()
         if "error" in answer:
-            raise ValueError(answer["error"])
+            raise TreeError(answer["error"])
         return float(answer["seconds"])
 
     def close(self) -> None:

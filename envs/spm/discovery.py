@@ -33,8 +33,8 @@ LEVELS = {"easy": (0.5, 0.08, 0.01), "standard": (1.0, 0.15, 0.03), "hard": (1.0
 SHIFT = (1.0, 2.0, 3.0)
 REWARD_SCALE = 3.0  # V
 SUCCESS_REGRET = 0.25
-# Scales of observations: V, px; levels of the PFM image: at P = 0, and a unit of P.
-AREA_SCALE, WALL_SCALE = 30.0, 12.0
+# Scales of observations in V and px; the largest signal; levels of pictures: P = 0, a unit of P.
+AREA_SCALE, WALL_SCALE, SIGNAL = 30.0, 12.0, 2.0
 OFFSET, LEVEL = 128.0, 60.0
 
 
@@ -46,7 +46,8 @@ class State(NamedTuple):
     field: NDArray[np.float32]  # random field, (B, 64, 64)
     law: NDArray[np.float64]  # of a loop, columns as in physics.hysteresis, (B, 5)
     picture: NDArray[np.float32]  # PFM image, (B, 64, 64)
-    walls: NDArray[np.float64]  # px to the nearest wall, (B, 576)
+    signal: NDArray[np.float32]  # of the image at the places, at most 2, (B, 576)
+    walls: NDArray[np.float64]  # px to the nearest wall, at most 12, (B, 576)
     truth: NDArray[np.float64]  # loop areas without jitter, V, (B, 576)
     spread: NDArray[np.float64]  # standard deviation of the truth, V
     areas: NDArray[np.float64]  # averages of what was measured, V, (B, 576)
@@ -175,7 +176,7 @@ class SPMDiscovery(Task):
         scanning_probe.spectroscopy(tuple(STRIDE * PIXEL_NM * k for k in range(GRID)))
     )
     panel = Panel(
-        Field("signal", -2, 2, "PFM signal", shape=(GRID, GRID)),
+        Field("signal", -SIGNAL, SIGNAL, "PFM signal", shape=(GRID, GRID)),
         Field("walls", 0, 1, "distance to the nearest wall", "px", WALL_SCALE, (GRID, GRID)),
         Field("areas", -1, 1, "mean area where measured, else 0", "V", AREA_SCALE, (GRID, GRID)),
         Field("measured", 0, 1, "1 where a loop was measured", shape=(GRID, GRID)),
@@ -213,6 +214,7 @@ class SPMDiscovery(Task):
         for lane, stream in zip(picture, streams, strict=True):
             fill_normal(stream, lane.reshape(-1))
         picture[:] = polarization + self.noise * picture
+        signal = picture[:, FIRST:END:STRIDE, FIRST:END:STRIDE]
         distances = [domains.wall_distance(one)[tuple(PIXELS.T)] for one in polarization]
         truth, film = np.empty((lanes, PLACES)), (polarization, a, field)
         every, where = np.repeat(np.arange(lanes), PLACES), np.tile(PIXELS, (lanes, 1))
@@ -223,7 +225,8 @@ class SPMDiscovery(Task):
             field=field,
             law=law,
             picture=picture,
-            walls=np.stack(distances),
+            signal=np.clip(signal.reshape(lanes, PLACES), -SIGNAL, SIGNAL),
+            walls=np.minimum(np.stack(distances), WALL_SCALE),
             truth=truth,
             spread=truth.std(axis=1),
             areas=np.zeros((lanes, PLACES)),
@@ -259,23 +262,23 @@ class SPMDiscovery(Task):
 
     def observe(self, state: State, clock: Clock) -> dict[str, Any]:
         """Show the film and what was measured there, as maps of places or as pictures."""
-        lanes, areas, measured = len(state.best), state.areas / AREA_SCALE, state.visits > 0
-        last = areas[np.arange(lanes), state.place]
+        areas, measured = state.areas / AREA_SCALE, state.visits > 0
+        last = areas[np.arange(len(areas)), state.place]
         seen: dict[str, Any] = {
-            "best": np.clip(state.best / AREA_SCALE, 0.0, 1.0),
-            "last": np.clip(last, 0.0, 1.0),
+            "best": np.minimum(state.best / AREA_SCALE, 1.0),
+            "last": np.minimum(np.maximum(last, 0.0), 1.0),
             "left": 1.0 - clock.steps / LOOPS,
         }
         if self.images:
             maps = 255.0 * np.stack([np.clip(areas, 0.0, 1.0), measured], axis=1)
-            maps = maps.astype(np.uint8).reshape(lanes, 2, GRID, GRID)
-            seen["loops"] = maps.repeat(STRIDE, axis=2).repeat(STRIDE, axis=3)
+            loops = maps.astype(np.uint8).reshape(-1, 2, GRID, GRID)
+            seen["loops"] = loops.repeat(STRIDE, axis=2).repeat(STRIDE, axis=3)
             levels = np.clip(state.picture[:, None] * LEVEL + OFFSET, 0.0, 255.0)
             seen["pfm"] = levels.astype(np.uint8)
             return seen
-        seen["signal"] = np.clip(state.picture[:, FIRST:END:STRIDE, FIRST:END:STRIDE], -2.0, 2.0)
-        seen["walls"] = np.minimum(state.walls / WALL_SCALE, 1.0)
-        seen["areas"] = np.clip(areas, -1.0, 1.0)
+        seen["signal"] = state.signal
+        seen["walls"] = state.walls / WALL_SCALE
+        seen["areas"] = np.minimum(np.maximum(areas, -1.0), 1.0)
         seen["measured"] = measured
         return seen
 

@@ -332,17 +332,11 @@ class LatticeBatch:
         """
         lanes = len(self.sums)
         metropolis = checked_sweeps(sweeps, rule)
-        sweep_batch(
-            self._planes,
-            self._across,
-            checked_temperature(temperature, lanes),
-            per_lane(field, lanes, "field"),
-            per_lane(coupling, lanes, "coupling"),
-            checked_streams(streams, lanes),
-            sweeps,
-            metropolis,
-            self.sums,
-        )
+        t = checked_temperature(temperature, lanes)
+        h, j = per_lane(field, lanes, "field"), per_lane(coupling, lanes, "coupling")
+        streams = checked_streams(streams, lanes)
+        packed = self._planes, self._across
+        sweep_batch(*packed, t, h, j, streams, sweeps, metropolis, self.sums)
 
     @property
     def spins(self) -> NDArray[np.int8]:

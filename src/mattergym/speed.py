@@ -84,6 +84,7 @@ def _compare(
 ) -> None:
     from mattergym.benchmarks.speed.against import SECTIONS, compare
     from mattergym.benchmarks.speed.display import comparison_line, comparison_verdict
+    from mattergym.benchmarks.speed.trees import TreeError
     from mattergym.envs import TASKS
 
     for name in sections:
@@ -97,7 +98,7 @@ def _compare(
     try:
         with progress(f"against {revision}") as update:
             results = compare(revision, cards, rounds, report, update)
-    except ValueError as error:
+    except TreeError as error:
         raise typer.BadParameter(str(error)) from error
     _write(path, {"rounds": rounds, "against": revision, "results": results}, as_json)
     say(f"{comparison_verdict(results)}; figures in {path}", error=as_json)

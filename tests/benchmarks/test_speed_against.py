@@ -37,6 +37,11 @@ def test_a_ratio_is_the_median_of_launches_of_medians_of_rounds():
     assert comparison(old=old[:1], new=new[:1]).result()["met"] is False
 
 
+def test_launches_may_differ_in_rounds():
+    result = comparison(old=[[100.0, 100.0], [100.0] * 3], new=[[90.0, 90.0], [110.0] * 3]).result()
+    assert (result["old"], result["new"], result["value"]) == pytest.approx((100.0, 110.0, 1.0))
+
+
 def test_rounds_are_whole_episodes_and_few_where_they_take_long():
     # Steps of a round, steps of a burst, rounds; an episode of 50 steps takes some seconds.
     assert against.plan(50, 0.004, 9) == (13 * 50, 125, 9)
@@ -110,7 +115,7 @@ def test_what_is_asked_wrongly_ends_in_a_sentence(arguments, sentence, monkeypat
 
 def test_a_folder_that_is_no_checkout_is_named(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=f"{tmp_path} is not a git checkout of MatterGym"):
+    with pytest.raises(trees.TreeError, match=f"{tmp_path} is not a git checkout of MatterGym"):
         trees.working_tree()
 
 

@@ -85,3 +85,18 @@ def test_a_gaussian_process_needs_a_third_of_the_loops_of_chance():
             observation, *_, info = env.step(agent.predict(observation)[0])
         regrets[name] = info["score"].mean()
     assert regrets["gp-walls"] < regrets["random"]
+
+
+def test_loops_are_entered_by_plain_python_as_by_the_kernel():
+    env = gym.make_vec(ID, num_envs=3).unwrapped
+    env.reset(seed=6)
+    results = []
+    for kernel in (task.enter_loops, task.enter_loops.py_func):
+        state = task.State(*(array.copy() for array in env.state))
+        for found in np.random.default_rng(0).uniform(5.0, 40.0, (4, 3)):
+            state.place[:] = (state.place + 7 * (found < 20.0)) % task.PLACES
+            kernel(found, *state)
+        results.append(state)
+    for name, fast, plain in zip(task.State._fields, *results, strict=True):
+        np.testing.assert_array_equal(fast, plain, name)
+    assert (results[0].visits.sum(axis=1) == 5).all()
