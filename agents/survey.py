@@ -41,7 +41,7 @@ class SurveyAgent(Agent):
         """Read a map, (B, 100), in its unit; from the picture where maps are shown as one."""
         if isinstance(observation, dict):
             picture = self.read(observation, "maps")[:, MAPS.index(name), ::ZOOM, ::ZOOM]
-            values = STEMSurvey.panel.fields[name].scale * (picture / 255.0)
+            values = np.asarray(STEMSurvey.panel.fields[name].scale) * (picture / 255.0)
         else:
             values = self.read(observation, name)
         return np.asarray(values).reshape(-1, CELLS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -24,7 +24,7 @@ def colour_table(name: str) -> NDArray[np.uint8]:
 
 
 def image_to_rgb(
-    image: NDArray[np.float64], low: float, high: float, cmap: str = "cividis", size: int = 256
+    image: NDArray[Any], low: float, high: float, cmap: str = "cividis", size: int = 256
 ) -> NDArray[np.uint8]:
     """Colour an image and magnify it by whole pixels to at least ``size``.
 

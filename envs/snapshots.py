@@ -81,7 +81,7 @@ def checked_run(state: Any, blank: Run, task: Task) -> Run:
         if (run.episodes >= 0).any():
             raise ValueError("state has no specimens though episodes have begun")
         return run
-    model = task.draw(seed_streams(np.arange(lanes), np.zeros(lanes), 0))
+    model = task.draw(seed_streams(np.arange(lanes), np.zeros(lanes, np.int64), 0))
     _check_like("state", run.state, model)
     if not run.streams.any(axis=1).all():
         raise ValueError("state['streams'] has a row of zeros, from which nothing can be drawn")

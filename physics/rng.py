@@ -67,14 +67,12 @@ def _fill_streams(seeds: Any, episodes: Any, purpose: Any, states: Any) -> None:
             key += _GOLDEN_GAMMA
 
 
-def seed_streams(
-    seeds: NDArray[np.uint64], episodes: NDArray[np.uint64], purpose: int
-) -> NDArray[np.uint64]:
+def seed_streams(seeds: NDArray[Any], episodes: NDArray[Any], purpose: int) -> NDArray[np.uint64]:
     """Make one xoshiro256++ state a lane from (seed, episode, purpose).
 
     Parameters
     ----------
-    seeds, episodes : ndarray of uint64, shape (B,)
+    seeds, episodes : ndarray of whole numbers, shape (B,)
         Lane seeds and episode indices.
     purpose : int
         Number of the stream within an episode (specimen, dynamics, noise, ...).

@@ -106,7 +106,8 @@ def scan_line(state: State, line: NDArray[np.int64], streams: NDArray[np.uint64]
     gain, bandwidth, setpoint, rate = state.settings.T
     samples = np.round(0.5 * SAMPLE_RATE / rate).astype(np.int64)
     delay = state.plant[:, plants.DELAY].astype(np.int64)
-    feedback.scan_lines(
+    scan: Any = feedback.scan_lines
+    scan(
         *(lanes, felt, true, samples),
         *(gain, np.zeros(len(lanes))),
         *(feedback.filter_coefficient(bandwidth, SAMPLE_RATE), setpoint),

@@ -41,6 +41,8 @@ _REACH_SQUARED = 36.0 * EJECTION_WIDTH**2
 STEPS = np.array([[0, 0], [0, -1], [1, -1]])
 # Unit vectors to the neighbours of sublattice 0; of sublattice 1 the negative ones.
 DIRECTIONS = np.array([[0.0, 1.0], [-np.sqrt(0.75), -0.5], [np.sqrt(0.75), -0.5]])
+# Lattice vector along j.
+A2 = np.array([0.5 * LATTICE, np.sqrt(0.75) * LATTICE])
 # Cells from the origin that the table of graph distances spans each way.
 SPAN = 24
 
