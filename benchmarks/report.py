@@ -60,22 +60,22 @@ def _markdown(track: dict[str, Any]) -> list[str]:
 
 def _provenance(tasks: list[dict[str, Any]]) -> str:
     """Name commits, package versions and kinds of machines that the results come from."""
-    every = [
+    contents = [
         content
         for entry in tasks
         for track in entry["tracks"]
         for results in track["agents"].values()
         for content in results
     ]
-    commits = sorted({content["commit"][:10] for content in every})
+    commits = sorted({content["commit"][:10] for content in contents})
     packages: dict[str, set[str]] = defaultdict(set)
-    for content in every:
+    for content in contents:
         for package, version in content["versions"].items():
             packages[package].add(version)
     versions = ", ".join(f"{name} {' or '.join(sorted(v))}" for name, v in packages.items())
-    machines = {"{processor}, {cores} cores".format(**content["machine"]) for content in every}
+    machines = {"{processor}, {cores} cores".format(**content["machine"]) for content in contents}
     return (
-        f"{len(every)} result files of {'commits' if len(commits) > 1 else 'commit'} "
+        f"{len(contents)} result files of {'commits' if len(commits) > 1 else 'commit'} "
         f"{', '.join(commits)}; {versions}; {' or '.join(sorted(machines))}."
     )
 

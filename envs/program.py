@@ -86,8 +86,8 @@ class Program:
 
     def __init__(self, *instructions: Instruction) -> None:
         self.instructions = instructions
-        every = [p for instruction in instructions for p in instruction.parameters]
-        self.parameters = tuple(p for p in every if not p.fixed)
+        listed = [p for instruction in instructions for p in instruction.parameters]
+        self.parameters = tuple(p for p in listed if not p.fixed)
         names = [p.name for p in self.parameters]
         self.chooses = any(isinstance(p, Choice) for p in self.parameters)
         maps = [p.map for p in self.parameters if isinstance(p, Parameter)]

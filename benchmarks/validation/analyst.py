@@ -141,9 +141,9 @@ def _rates(directory: Path, quick: bool, seed: int) -> list[Check]:
             )
         )
         for panel, rates, defective in ((panels[2], hits, True), (panels[3], alarms, False)):
-            smooth = np.geomspace(DOSES[0], DOSES[-1], 60)
-            law = [predicted_rate(layer, sites, d, defective, cut)[0] for d in smooth]
-            panel.semilogx(smooth, law, color=f"C{kind}", linewidth=1)
+            dose = np.geomspace(DOSES[0], DOSES[-1], 60)
+            law = [predicted_rate(layer, sites, d, defective, cut)[0] for d in dose]
+            panel.semilogx(dose, law, color=f"C{kind}", linewidth=1)
             panel.semilogx(DOSES, rates, "o", color=f"C{kind}", markersize=4, label=name)
         panels[kind].set(
             xlabel="false calls", ylabel="true calls", xlim=(1e-4, 1.2), title=f"ROC, {name}"

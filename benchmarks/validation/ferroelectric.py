@@ -94,7 +94,7 @@ def _coercivity(panel: Any, quick: bool) -> list[Check]:
     rates = 1e-5 * 4.0 ** np.arange(4 if quick else 6)
     lanes = len(rates)
     film = relax(np.full((lanes, 1, 16), -1.0), 500, field=0.3, dt=dt, kappa=0.0)
-    own, none = np.full_like(film, -1.0), np.zeros_like(film)
+    own, no_tip = np.full_like(film, -1.0), np.zeros_like(film)
     fields, volts, one = np.empty_like(film), np.zeros(lanes), np.ones(lanes, np.int64)
     streams = np.ones((lanes, 4), np.uint64)
     landau = fe.Landau(kappa=0.0, dt=dt)
@@ -104,7 +104,7 @@ def _coercivity(panel: Any, quick: bool) -> list[Check]:
         field = 0.3 + rates * dt * n
         fields[:] = field[:, None, None]
         active = np.flatnonzero(np.isnan(switched))
-        fe.relax(active, film, own, fields, none, volts, one, landau, streams)
+        fe.relax(active, film, own, fields, no_tip, volts, one, landau, streams)
         up = active[film[active, 0, 0] > 0.0]
         switched[up] = field[up]
         n += 1

@@ -39,9 +39,9 @@ def relax(
     landau: fe.Landau,
 ) -> None:
     """Relax films (B, H, W) without tip, in place."""
-    lanes, none = len(film), np.zeros_like(film)
+    lanes, no_tip = len(film), np.zeros_like(film)
     fe.relax(
-        np.arange(lanes), film, a, field, none, np.zeros(lanes), np.full(lanes, steps), landau,
+        np.arange(lanes), film, a, field, no_tip, np.zeros(lanes), np.full(lanes, steps), landau,
         lane_streams(lanes),
     )  # fmt: skip
 
@@ -145,8 +145,8 @@ def draw_loops(directory: Path) -> None:
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
     seen = ndimage.gaussian_filter(film[0].astype(np.float64), RESOLUTION, mode="wrap")
     strength, phase = cantilever.pfm(seen, DRIVE, F0, QUALITY, 2.0, generator)
-    still = cantilever.response(DRIVE, F0, QUALITY)
-    signal = strength * np.cos(phase - np.angle(still)) / abs(still)
+    free = cantilever.response(DRIVE, F0, QUALITY)
+    signal = strength * np.cos(phase - np.angle(free)) / abs(free)
     image = left.imshow(signal, cmap="cividis", vmin=-1.4, vmax=1.4)
     figure.colorbar(image, ax=left, label="piezoresponse / P$_0$", shrink=0.85)
     edge = (span[0] - 0.5, span[-1] + 0.5, span[-1] + 0.5, span[0] - 0.5)

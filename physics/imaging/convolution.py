@@ -78,14 +78,9 @@ def convolve(
     lanes: Any,
     positions: Any,
     weights: Any,
-    step: float,
-    margin: int,
-    every: int,
-    transfer_re: Any,
-    transfer_im: Any,
-    edges: Any,
-    factors: Any,
-    twiddles: Any,
+    frame: Any,
+    transfer: Any,
+    plan: Any,
     work: Any,
     out: Any,
 ) -> None:
@@ -101,22 +96,22 @@ def convolve(
     lanes : ndarray of int64, shape (L,)
     positions, weights
         As :func:`spread` takes them, of all lanes: (B, N, 2) and (B, N).
-    step : float
-        Size of a cell in A.
-    margin, every : int
-        Cell that the frame starts at, and cells from one pixel to the next.
-    transfer_re, transfer_im : ndarray of float32, shape (n * m,)
-        Transfer function over 2 n^2 in blocks of sixteen frequencies of y, from 0 to n/2 - 1, over
-        all of x; m a multiple of 16.
-    edges : ndarray of complex64, shape (2, n)
-        It over n^2 at the frequencies 0 and n/2 of y.
-    factors, twiddles
-        Of :func:`mattergym.physics.fourier.plan` of n.
+    frame : tuple of (float, int, int)
+        Size of a cell in A; the cell that the frame starts at; cells from one pixel to the next.
+    transfer : tuple of ndarray
+        Real and imaginary part, float32 (n * m,), of the transfer function over 2 n^2, in blocks of
+        sixteen frequencies of y, from 0 to n/2 - 1, over all of x; m a multiple of 16. Then,
+        complex64 (2, n), it over n^2 at the frequencies 0 and n/2 of y.
+    plan : tuple of ndarray
+        Factors and twiddles of :func:`mattergym.physics.fourier.plan` of n.
     work : ndarray of float32, shape (w,)
         w as :func:`work_size` has it.
     out : ndarray of float32, shape (L, pixels, pixels)
         [lane, y, x]; cut off at 0.
     """
+    step, margin, finer = frame
+    transfer_re, transfer_im, edges = transfer
+    factors, twiddles = plan
     n, pixels = edges.shape[1], out.shape[1]
     half, block = n // 2, n * FLOATS
     wide, low, shown = padded_sizes(n, pixels)
@@ -178,7 +173,7 @@ def convolve(
             # The inverse: parts swapped.
             zi, zr = transform(factors, twiddles, left_im, left_re, other_im, other_re)
             for c in range(pixels):
-                i = (margin + c * every) * FLOATS
+                i = (margin + c * finer) * FLOATS
                 store(right_re, c * FLOATS, load(zr, i))
                 store(right_im, c * FLOATS, load(zi, i))
             for c in range(0, shown, FLOATS):
@@ -203,7 +198,7 @@ def convolve(
                     store(im, (n - k) * FLOATS, br - ai)
             zi, zr = transform(factors, twiddles, im, re, other_im, other_re)
             for row in range(pixels):
-                i = (margin + row * every) * FLOATS
+                i = (margin + row * finer) * FLOATS
                 store(line, 0, load(zr, i))
                 store(line, FLOATS, load(zi, i))
                 for j in range(min(2 * FLOATS, pixels - c)):

@@ -136,8 +136,8 @@ class Haadf:
         probe = waves.probes(aberrations[None], voltage, aperture, wide, self._step)[0]
         # With the probe at r a column at c scatters the intensity at c - r: a correlation.
         transfer = np.conj(scipy.fft.fft2(scipy.fft.ifftshift(probe.T.astype(np.float64))))
-        every = wide // self._size
-        transfer = transfer[::every, ::every][:, : self._size // 2 + 1]
+        stride = wide // self._size
+        transfer = transfer[::stride, ::stride][:, : self._size // 2 + 1]
         ky = scipy.fft.fftfreq(self._size, self._step)[:, None]
         kx = scipy.fft.rfftfreq(self._size, self._step)[None]
         width2 = atom_width**2 + (source_size / FWHM_PER_SIGMA) ** 2
@@ -187,14 +187,9 @@ class Haadf:
             lanes,
             positions,
             weights,
-            self._step,
-            self._margin,
-            self._finer,
-            low_re,
-            low_im,
-            edges,
-            factors,
-            twiddles,
+            (self._step, self._margin, self._finer),
+            (low_re, low_im, edges),
+            (factors, twiddles),
             self._work,
             out,
         )
