@@ -51,14 +51,14 @@ def made_by(task: Task) -> str:
     return f"{type(task).__module__}:{type(task).__name__} {sorted(arguments.items())}"
 
 
-def checked_run(state: Any, blank: Run, task: Task) -> Run:
+def checked_run(state: Any, own: Run, task: Task) -> Run:
     """Copy a state of :meth:`Bench.get_state` once it is sure to be one of such a bench.
 
     Parameters
     ----------
     state : dict
-    blank : Run
-        Of the task's lanes before a reset.
+    own : Run
+        What the bench plays now.
     task : Task
 
     Raises
@@ -72,16 +72,18 @@ def checked_run(state: Any, blank: Run, task: Task) -> Run:
     if state["made_by"] != made_by(task):
         raise ValueError(f"state is of {state['made_by']}; this environment has {made_by(task)}")
     run = Run(**copy.deepcopy({name: state[name] for name in names - {"made_by"}}))
-    lanes = len(blank.seeds)
+    lanes = len(own.seeds)
     for f in fields(Run):
         if f.name not in ("state", "clock"):
-            _check_like(f.name, getattr(run, f.name), getattr(blank, f.name))
-    _check_like("clock", run.clock, blank.clock)
+            _check_like(f.name, getattr(run, f.name), getattr(own, f.name))
+    _check_like("clock", run.clock, own.clock)
     if run.state is None:
         if (run.episodes >= 0).any():
             raise ValueError("state has no specimens though episodes have begun")
         return run
-    model = task.draw(seed_streams(np.arange(lanes), np.zeros(lanes, np.int64), 0))
+    model = own.state
+    if model is None:
+        model = task.draw(seed_streams(np.arange(lanes), np.zeros(lanes, np.int64), 0))
     _check_like("state", run.state, model)
     if not run.streams.any(axis=1).all():
         raise ValueError("state['streams'] has a row of zeros, from which nothing can be drawn")
