@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mattergym.agents import Agent, make_agent
 from mattergym.benchmarks.fingerprint import fingerprint
 from mattergym.envs import TASKS
+from mattergym.envs.validation import checked_positive_int, checked_seed
 
 
 @dataclass
@@ -89,11 +90,11 @@ def evaluate(
     Raises
     ------
     ValueError
-        If ``episodes`` or ``num_envs`` is below 1.
+        If ``episodes`` or ``num_envs`` is no whole number above 0, or ``seed`` no whole number.
     """
-    for name, value in (("episodes", episodes), ("num_envs", num_envs)):
-        if value < 1:
-            raise ValueError(f"{name} = {value} is below 1")
+    episodes = checked_positive_int("episodes", episodes)
+    num_envs = checked_positive_int("num_envs", num_envs)
+    seed = checked_seed("seed", seed)
     lanes = min(num_envs, episodes)
     kwargs = {"split": "test", **(env_kwargs or {})}
     env: Any = gym.make_vec(env_id, num_envs=lanes, autoreset_mode="Disabled", **kwargs)

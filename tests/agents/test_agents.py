@@ -33,6 +33,29 @@ def test_ready_agents_act_within_bounds(env_id, kwargs, name):
     assert agent.knows in ("observation", "model", "hidden")
 
 
+DETERMINISTIC = [case for case in READY if case.values[2] != "random"]
+
+
+@pytest.mark.parametrize(("env_id", "kwargs", "name"), DETERMINISTIC)
+def test_what_an_agent_does_in_a_lane_depends_on_that_lane_alone(env_id, kwargs, name):
+    def play(seeds, steps=8):
+        env = gym.make_vec(env_id, num_envs=len(seeds), **kwargs)
+        agent = make_agent(name, env)
+        agent.seed(0)
+        observation, _ = env.reset(seed=seeds)
+        state, start, taken = None, np.ones(len(seeds), bool), []
+        for _ in range(steps):
+            action, state = agent.predict(observation, state, start)
+            taken.append(action)
+            observation, _, terminated, truncated, _ = env.step(action)
+            start = terminated | truncated
+        return np.swapaxes(taken, 0, 1)
+
+    together = play([3, 1, 4, 15, 9, 2, 6])
+    np.testing.assert_array_equal(play([15])[0], together[3])
+    np.testing.assert_array_equal(play([6, 3]), together[[6, 0]])
+
+
 def test_a_typo_gets_the_nearest_names():
     env = gym.make_vec("mattergym/IsingReversal-v0", num_envs=1)
     with pytest.raises(ValueError, match="scripted"):
