@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Numba's cache does not notice an edited helper in another file: one cache folder per state of physics/.
-export NUMBA_CACHE_DIR := $(CURDIR)/.numba_cache/$(shell cat physics/*.py envs/*.py envs/*/*.py | cksum | cut -d' ' -f1)
+export NUMBA_CACHE_DIR := $(CURDIR)/.numba_cache/$(shell cat physics/*.py physics/*/*.py envs/*.py envs/*/*.py | cksum | cut -d' ' -f1)
 export NUMBA_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 

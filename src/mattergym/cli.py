@@ -26,6 +26,7 @@ from mattergym.arguments import (
     task_of,
     track_of,
 )
+from mattergym.attack import attack
 from mattergym.speed import speed
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, help=__doc__)
@@ -275,6 +276,7 @@ def validate(
     raise typer.Exit(1 if failed else 0)
 
 
+app.command()(attack)
 app.command()(speed)
 
 
