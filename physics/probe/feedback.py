@@ -12,6 +12,7 @@ force microscopes", American Control Conference, 3488.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -238,6 +239,8 @@ def scan_lines(
                     lag = z - u
                     z = u + a * lag + b * w
                     w = c * lag + d * w
+                    if abs(z) > travel:
+                        z, w = math.copysign(travel, z), 0.0
                 images[lane, way, column] = height * share + wanted
                 if way == 0:
                     images[lane, 2, column] = error_sum * share
