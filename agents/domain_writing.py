@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from mattergym.agents.base import Agent, Recipe, Shelf
+from mattergym.agents.base import Agent, Recipe, Shelf, lane_generators
 from mattergym.envs.objectives import intersection_over_union
 from mattergym.envs.spm.domain_writing import (
     BLOCKS,
@@ -140,7 +140,7 @@ class GreedyWriter(Writer):
 
     def seed(self, seed: int) -> None:
         """Seed the candidates."""
-        self._generator = np.random.default_rng(seed)
+        self._seed = seed
 
     def predict(
         self,
@@ -154,13 +154,20 @@ class GreedyWriter(Writer):
         films = zip(
             hidden.polarization, hidden.a, hidden.field, hidden.gain, hidden.target, strict=True
         )
-        pulses = np.array([self._search(*film) for film in films])
+        draws = lane_generators(self._seed, observation)
+        pulses = np.array([self._search(*film, d) for film, d in zip(films, draws, strict=True)])
         return self.pulse(*pulses.T), state
 
     def _search(
-        self, film: Any, a: Any, field: Any, gain: float, target: NDArray[np.bool_]
+        self,
+        film: Any,
+        a: Any,
+        field: Any,
+        gain: float,
+        target: NDArray[np.bool_],
+        draw: np.random.Generator,
     ) -> NDArray[np.float64]:
-        draw, n = self._generator, self.CANDIDATES
+        n = self.CANDIDATES
         up = film > 0.0
         wrong = np.argwhere(up != target)
         if len(wrong) == 0:
@@ -181,7 +188,7 @@ class GreedyWriter(Writer):
         volts[-1], seconds[-1] = 0.0, DURATIONS[0]
         places = np.clip(np.stack([columns, rows], axis=1), 0.0, SIZE - 1.0)
         films = np.repeat(film[None], n, axis=0)
-        streams = np.zeros((n, 4), np.uint64)
+        streams = seed_streams(np.arange(n), np.zeros(n, np.int64), 0)
         writing.write(
             np.arange(n),
             films,

@@ -50,7 +50,7 @@ def test_comments_layout_and_docstrings_do_not_count():
 
 def test_an_edited_kernel_makes_the_tasks_that_run_it_stale_and_no_other(edit):
     before = [fingerprint(REVERSAL, "scripted"), fingerprint(CORRECTOR, "scripted")]
-    edit("mattergym.physics.ising_bits", lambda text: text + "\nEXTRA = 1\n")
+    edit("mattergym.physics.ising.batch", lambda text: text + "\nEXTRA = 1\n")
     after = [fingerprint(REVERSAL, "scripted"), fingerprint(CORRECTOR, "scripted")]
     assert after[0] != before[0]
     assert after[1] == before[1]
@@ -58,7 +58,7 @@ def test_an_edited_kernel_makes_the_tasks_that_run_it_stale_and_no_other(edit):
 
 def test_an_edited_comment_makes_nothing_stale(edit):
     before = fingerprint(REVERSAL, "scripted")
-    edit("mattergym.physics.ising_bits", lambda text: text + "\n# a comment\n")
+    edit("mattergym.physics.ising.batch", lambda text: text + "\n# a comment\n")
     assert fingerprint(REVERSAL, "scripted") == before
 
 
@@ -85,7 +85,7 @@ def _shelf(env_id):
 
 def test_the_closure_reaches_kernels_and_leaves_the_catalogue():
     found = closure(("mattergym.envs.synthesis.ising_reversal",))
-    assert {"mattergym.physics.ising_bits", "mattergym.physics.rng"} <= set(found)
+    assert {"mattergym.physics.ising.batch", "mattergym.physics.rng"} <= set(found)
     assert "mattergym.envs.registration" not in found
     assert all(import_module(name) for name in found)
 
