@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 
 from mattergym.agents.base import Agent, Recipe, Shelf
+from mattergym.agents.ising_phase_map_plan import (
+    COLUMNS,
+    ROWS,
+    Cell,
+    best_repair,
+    expected_errors,
+    plan_measurements,
+    seconds,
+)
 from mattergym.envs.synthesis.ising_phase_map import GRID, SWEEPS, TEMPERATURES
-from mattergym.envs.synthesis.phase_boundary import CRITICAL
+from mattergym.envs.synthesis.phase_boundary import CRITICAL, reconstruct_boundary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COLUMNS, ROWS = GRID
 # Indices of the fidelities.
 SHORT, MEDIUM, LONG = range(len(SWEEPS))
 
@@ -24,6 +33,14 @@ class PhaseMapAgent(Agent):
     def measured(self, observation: Any) -> NDArray[np.bool_]:
         """Cells that have a measurement, (B, 24, 24) by composition and temperature."""
         return self.read(observation, "visited") == 1.0
+
+    def furnace(self, observation: Any) -> tuple[NDArray[np.intp], NDArray[np.intp], Any]:
+        """Index of the sample in the furnace, -1 for none, of its row, and seconds left, (B,)."""
+        sample = np.rint(self.read(observation, "composition")).astype(np.intp) - 1
+        row = np.rint(self.read(observation, "row")).astype(np.intp)
+        # The observation is rounded to float32: a hundredth of a second is not counted on.
+        left = self.read(observation, "left") * float(self.task.budget) - 0.01
+        return sample, row, left
 
     def measure(self, cells: NDArray[np.intp], fidelity: Any) -> NDArray[np.int64]:
         """Make actions of cells, composition and row (B, 2), and fidelities, (B,) or one."""
@@ -131,92 +148,140 @@ class BisectionPhaseMap(PhaseMapAgent):
         return int(self.columns[-1]), start, LONG
 
 
-class ExpertPhaseMap(PlanAgent):
-    """Knows the boundary and measures along it, where that helps the reconstruction most.
+class StrongPhaseMap(PhaseMapAgent):
+    """Refines the boundary from coarse to fine, one measurement a composition where that suffices.
+
+    A composition is first measured a little below where the line through its measured neighbours
+    places Tc: there the lattice relaxes fast, and the magnetization tells Tc by itself. It is done
+    if the magnetization is neither saturated nor gone, or if two adjacent temperatures bracket the
+    change; else it steps towards the change by 1, 2, 4, ... rows, or bisects. Tc of the measured
+    compositions is what the task's published reconstruction makes of the observed maps.
+    """
+
+    name = "strong"
+    order = (4, 19, 12, 8, 16, 1, 22, 6, 14, 10, 18, 2, 20, 3, 21, 0, 23, 5, 7, 9, 11, 13, 15, 17)
+    first_row = ROWS // 2
+    saturated = 0.86  # a magnetization above which it tells no temperature
+    # A budget from which long measurements pay, after some compositions at the medium fidelity.
+    rich, medium_first = 8000.0, 12
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Choose each lane's next cell."""
+        sweeps = np.expm1(self.read(observation, "fidelity")) * self.measured(observation)
+        magnetization = self.read(observation, "magnetization").astype(np.float64)
+        sweeps = np.rint(sweeps).astype(np.int64)
+        estimate = np.empty(sweeps.shape[:2])
+        reconstruct_boundary(magnetization, sweeps, TEMPERATURES, estimate)
+        in_furnace, furnace_row, left = self.furnace(observation)
+        actions = np.empty((len(sweeps), 3), np.int64)
+        for b in range(len(sweeps)):
+            at = int(in_furnace[b]), int(furnace_row[b])
+            column, row, fidelity = self.next_cell(sweeps[b], magnetization[b], estimate[b], *at)
+            while fidelity > SHORT and seconds(column, row, fidelity, *at) > left[b]:
+                fidelity -= 1
+            actions[b] = column, row, fidelity
+        return self.measure(actions[:, :2], actions[:, 2]), None
+
+    def next_cell(
+        self,
+        sweeps: NDArray[np.int64],
+        magnetization: NDArray[np.float64],
+        estimate: NDArray[np.float64],
+        in_furnace: int,
+        furnace_row: int,
+    ) -> Cell:
+        """Choose from one lane's maps (24, 24), its estimates (24,) and what is in the furnace."""
+        rich = self.task.budget >= self.rich
+        below, gone = (0.045, 0.3) if rich else (0.03, 0.35)
+        done: list[int] = []
+        for k, column in enumerate(self.order):
+            fidelity = LONG if rich and k >= self.medium_first else MEDIUM
+            rows = np.flatnonzero(sweeps[column])
+            if not len(rows):
+                row = self.first_row
+                if done:
+                    known = sorted(done)
+                    tc = np.interp(column, known, estimate[known])
+                    row = int(np.abs(TEMPERATURES - tc * (1.0 - below)).argmin())
+                return Cell(column, row, fidelity)
+            m = magnetization[column, rows]
+            cold = int(rows[m > CRITICAL].max(initial=-1))
+            hot = int(rows[m <= CRITICAL].min(initial=ROWS))
+            if ((m > gone) & (m < self.saturated)).any() or hot - cold == 1:
+                done.append(column)
+                continue
+            reach = 2 ** (len(rows) - 1)
+            if cold < 0:
+                return Cell(column, max(0, hot - reach), fidelity)
+            if hot >= ROWS:
+                return Cell(column, min(ROWS - 1, cold + reach), fidelity)
+            return Cell(column, (cold + hot) // 2, fidelity)
+        return Cell(max(in_furnace, 0), furnace_row, LONG)
+
+
+class ExpertPhaseMap(PhaseMapAgent):
+    """Knows the boundary: plans within the budget, then repairs what the estimate has wrong.
 
     A little below Tc, where the lattice relaxes fast, one long measurement places Tc twice as
-    well as at Tc itself. The compositions are those that interpolate the boundary best; what is
-    left of the budget goes to where the reconstruction is worst.
+    well as at Tc itself. See :mod:`mattergym.agents.ising_phase_map_plan`.
     """
 
     name = "expert"
     knows: ClassVar[str] = "hidden"
-    count = 8
-    fidelity = LONG
-    # Mean error of Tc from one long measurement at a relative distance from it, in 3,000 samples.
-    distance = np.array([-0.09, -0.07, -0.06, -0.045, -0.03, -0.01, 0.01, 0.03, 0.06])
-    error = np.array([0.97, 0.20, 0.030, 0.028, 0.037, 0.053, 0.065, 0.095, 0.17])
 
-    def expected_error(self) -> NDArray[np.float64]:
-        """Error of Tc to expect from one long measurement in each cell, (B, 24, 24)."""
-        relative = TEMPERATURES / self.bench.state.boundary[..., None] - 1.0
-        return np.interp(relative, self.distance, self.error)
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        self._planned = np.empty((0, COLUMNS))  # boundaries that the plans are for
+        self._plans: list[list[Cell]] = []
+        self._errors = np.empty((len(SWEEPS), 0, *GRID))
 
-    def plan(self, lanes: int) -> NDArray[np.intp]:
-        """Return the best row of each chosen composition."""
-        expected = self.expected_error()
-        weight = COLUMNS / self.count  # compositions that hang on a measured one
-        columns = best_knots(self.bench.state.boundary, weight * expected.min(axis=2), self.count)
-        rows = np.take_along_axis(expected.argmin(axis=2), columns, axis=1)
-        return np.stack([columns, rows], axis=-1)
+    def plan(self, boundary: NDArray[np.float64]) -> None:
+        """Plan for the lanes (B, 24) that have a new boundary."""
+        if self._planned.shape != boundary.shape:
+            self._planned = np.full_like(boundary, np.nan)
+            self._plans = [[] for _ in boundary]
+            self._errors = np.empty((len(SWEEPS), len(boundary), *GRID))
+        new = np.flatnonzero((self._planned != boundary).any(axis=1))
+        if not len(new):
+            return
+        self._planned[new] = boundary[new]
+        self._errors[:, new] = expected_errors(boundary[new])
+        plans = plan_measurements(boundary[new], self._errors[:, new], self.task.budget)
+        for b, cells in zip(new, plans, strict=True):
+            self._plans[b] = cells
 
-    def next_cells(self, observation: Any) -> NDArray[np.intp]:
-        """Follow the plan, then spend what is left where the estimate is worst."""
-        cells = super().next_cells(observation)
-        measured = self.measured(observation)
-        lanes = np.arange(len(cells))
-        complete = measured[lanes, cells[:, 0], cells[:, 1]]
-        hidden = self.bench.state
-        worst = np.abs(hidden.estimate - hidden.boundary).argmax(axis=1)
-        expected = np.where(measured, np.inf, self.expected_error())[lanes, worst]
-        repair = np.column_stack([worst, expected.argmin(axis=1)])
-        return np.where(complete[:, None], repair, cells)
-
-
-def best_knots(
-    lines: NDArray[np.float64], costs: NDArray[np.float64], count: int
-) -> NDArray[np.intp]:
-    """Choose the knots whose piecewise linear interpolation is closest to lines, in the mean.
-
-    Constant beyond the outer knots. Solved exactly, as a shortest path: minimises the sum of
-    absolute errors and of the chosen knots' costs.
-
-    Parameters
-    ----------
-    lines, costs : ndarray of float64, shape (B, n)
-    count : int
-        Knots, 1 to n.
-
-    Returns
-    -------
-    ndarray of intp, shape (B, count)
-        Rising indices.
-    """
-    lanes, n = lines.shape
-    segment = np.full((lanes, n, n), np.inf)  # error between knots i < j
-    for i in range(n):
-        for j in range(i + 1, n):
-            share = np.arange(1, j - i) / (j - i)
-            chord = lines[:, i, None] + share * (lines[:, j] - lines[:, i])[:, None]
-            segment[:, i, j] = np.abs(chord - lines[:, i + 1 : j]).sum(axis=1)
-    ends = np.abs(lines[:, :, None] - lines[:, None, :])
-    error = np.tril(ends).sum(axis=2) + costs  # all before the first knot
-    came_from = np.zeros((count, lanes, n), np.intp)
-    for k in range(1, count):
-        through = error[:, :, None] + segment
-        came_from[k] = through.argmin(axis=1)
-        error = through.min(axis=1) + costs
-    knots = np.empty((lanes, count), np.intp)
-    knots[:, -1] = (error + np.triu(ends).sum(axis=2)).argmin(axis=1)
-    for k in range(count - 1, 0, -1):
-        knots[:, k - 1] = came_from[k, np.arange(lanes), knots[:, k]]
-    return knots
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[Any], Any]:
+        """Follow the plan, then repair."""
+        hidden, measured = self.bench.state, self.measured(observation)
+        self.plan(hidden.boundary)
+        in_furnace, furnace_row, left = self.furnace(observation)
+        actions = np.empty((len(measured), 3), np.int64)
+        for b, cells in enumerate(self._plans):
+            todo = (cell for cell in cells if not measured[b, cell.column, cell.row])
+            actions[b] = next(todo, None) or best_repair(
+                *(hidden.boundary[b], hidden.estimate[b], self._errors[:, b], measured[b]),
+                *(int(in_furnace[b]), int(furnace_row[b]), float(left[b])),
+            )
+        return self.measure(actions[:, :2], actions[:, 2]), None
 
 
 SHELF: Shelf = {
     "standard": (
         RasterPhaseMap,
         BisectionPhaseMap,
+        StrongPhaseMap,
         ExpertPhaseMap,
         Recipe(
             "ppo",

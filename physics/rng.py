@@ -128,6 +128,15 @@ def uniform(state: Any) -> float:
 
 
 @njit(cache=True)
+def draw_uniform(streams: Any) -> Any:
+    """Draw one number in [0, 1) from each state row of (B, 4), advancing them; float64 (B,)."""
+    out = np.empty(streams.shape[0])
+    for b in range(out.shape[0]):
+        out[b] = uniform(streams[b])
+    return out
+
+
+@njit(cache=True)
 def normal(state: Any) -> float:
     """Draw a standard normal float64 from a state row by Box and Muller, advancing it in place.
 

@@ -22,12 +22,12 @@ def draw_phase_map(
     magnetization: NDArray[np.float64],
     measured: NDArray[np.bool_],
     temperatures: NDArray[np.float64],
-    boundary: NDArray[np.float64],
+    boundary: NDArray[np.float64] | None,
     estimate: NDArray[np.float64],
     caption: str,
     budget_left: float,
 ) -> NDArray[np.uint8]:
-    """Draw a phase map with axes, colour bar and both boundaries.
+    """Draw a phase map with axes, colour bar and boundaries.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def draw_phase_map(
         Other cells are grey.
     temperatures : ndarray of float64, shape (m,)
     boundary, estimate : ndarray of float64, shape (n,)
-        True and reconstructed critical temperatures.
+        True and reconstructed critical temperatures; the true ones may be left out.
     caption : str
     budget_left : float
         Fraction in [0, 1].
@@ -66,8 +66,11 @@ def draw_phase_map(
         return [(LEFT + (i + 0.5) * CELL, y_of(t)) for i, t in enumerate(line)]
 
     draw.rectangle((LEFT - 1, TOP - 1, LEFT + width, TOP + height), outline=INK)
-    draw.line(points(boundary), TRUE_LINE, 2)
-    draw.line(points(estimate), ESTIMATED_LINE, 2)
+    lines = {"estimate": (estimate, ESTIMATED_LINE, 84)}
+    if boundary is not None:
+        lines = {"true": (boundary, TRUE_LINE, 148), **lines}
+    for line, colour, _ in lines.values():
+        draw.line(points(line), colour, 2)
     for t in np.arange(1.0, 4.01, 0.5):
         draw.line((LEFT - 5, y_of(t), LEFT - 1, y_of(t)), INK)
         draw.text((LEFT - 8, y_of(t)), f"{t:.1f}", INK, font, anchor="rm")
@@ -79,7 +82,7 @@ def draw_phase_map(
     draw.text((6, TOP - 6), "T (J/kB)", INK, font, anchor="ls")
 
     edge = LEFT + width
-    for label, colour, right in (("true", TRUE_LINE, 148), ("estimate", ESTIMATED_LINE, 84)):
+    for label, (_, colour, right) in lines.items():
         draw.line((edge - right, 13, edge - right + 20, 13), colour, 2)
         draw.text((edge - right + 24, 13), label, INK, font, anchor="lm")
     bar = table[::-1].repeat(12, axis=0).reshape(256, 12, 3)

@@ -105,3 +105,12 @@ def log_partition_function(temperature: float, field: float, coupling: float, ex
 
 if __name__ == "__main__":
     write_table(Path(__file__).parents[1] / "data" / "ising_free_energy.npz")
+
+
+@njit(cache=True)
+def log_partition_functions(temperature: float, field: float, coupling: Any, excess: Any) -> Any:
+    """:func:`log_partition_function` for couplings float64 (n,), float64 (n,)."""
+    out = np.empty(coupling.shape[0])
+    for k in range(coupling.shape[0]):
+        out[k] = log_partition_function(temperature, field, coupling[k], excess)
+    return out

@@ -66,7 +66,7 @@ def test_cem_improves_and_survives_a_file(tmp_path):
     env = gym.make_vec("mattergym/IsingReversal-v0", num_envs=1, observation="clock")
     seen = []
     agent = make_agent("cem", env)
-    agent.population, agent.replicas, agent.elite = 16, 2, 4
+    agent.population, agent.replicas = 16, 2
     agent.train(16 * 2 * 100 * 8, seed=0, callback=lambda done, total, m: seen.append(m["score"]))
     assert np.mean(seen[-2:]) < seen[0]
     agent.save(tmp_path / "cem")
