@@ -107,8 +107,7 @@ class SPMDiscovery(Task):
 
     Instrument and costs
     --------------------
-    The scanning probe. One step is one loop. The first loop, at a random place, is measured before
-    the episode begins and costs nothing.
+    The scanning probe. A step is a loop; the first, at a random place, is measured before and free.
 
     Action Space
     ------------

@@ -143,12 +143,8 @@ class SPMFeedback(Task):
     comes back no faster than gain times set-point. Deflections beyond twice the force limit blunt
     the tip, by 200 nm of radius a unit of damage, and a blunt tip draws the surface too wide.
 
-    There is no proportional knob: tuned with the other four for each plant, it would save only
-    0.008 a line. The bandwidth takes its place. A filter below the resonance takes the resonance
-    out of the loop; one above it lets the loop be fast. With one knob held at its best common value
-    and the other three tuned for each plant, a line loses 0.048 more if that knob is the gain,
-    0.027 the bandwidth, 0.005 the set-point, 0.012 the line rate (60 plants, errors below 0.007).
-    So the set-point has to be moved from where it starts, but hardly has to be adapted.
+    The bandwidth takes the place of a proportional knob: a filter below the resonance takes the
+    resonance out of the loop; one above it lets the loop be fast.
 
     Instrument and costs
     --------------------
@@ -163,20 +159,17 @@ class SPMFeedback(Task):
     Observation Space
     -----------------
     ``Box((107,), float32)``: the last line, averaged over 4 px, heights against the mean of its
-    trace; numbers of that line, with 0.001 nm added to lengths before their logarithm; the
-    settings.
+    trace; its numbers, with 0.001 nm added to lengths before their logarithm; the settings.
 
     Reward
     ------
     A line earns -[r/(r + sigma/2) + 0.3 min(F/Fc, 2) + 0.15/rate + 0.1 clip(Fmax/Fc - 2, 0, 3)].
     Here r is the rms of recorded minus true height at the full rate, sigma the standard deviation
-    of the surface, F and Fmax the mean and maximal deflection, Fc the force limit, and the rate is
-    in Hz.
+    of the surface, F and Fmax mean and maximal deflection, Fc the force limit, the rate is in Hz.
 
     Success and score
     -----------------
-    Score: mean loss of a line, over the lines so far, to be minimised. Success: the last ten lines
-    lost at most 0.4 each on average.
+    Score: mean loss of a line so far, to be minimised. Success: the last ten lost at most 0.4 each.
 
     Starting State
     --------------
@@ -186,22 +179,20 @@ class SPMFeedback(Task):
 
     Episode End
     -----------
-    ``terminated`` after 60 lines.
+    Terminated after 60 lines.
 
     Arguments
     ---------
-    split : {"train", "test", "shift"}
-    difficulty : {"easy", "standard", "hard"}
-        Plants from the middle half of the ranges (of their logarithms), all, or 1.3 times as much.
+    ``split``, ``difficulty`` (plants from the middle half of the ranges, of their logarithms | all
+    | 1.3 times as much), ``render_mode``, ``render_truth``.
 
     Baselines
     ---------
     random, fixed (the best single setting), scripted (gain turned up until the loop rings, as
     Ziegler and Nichols have it, then fixed), expert (optimum of the hidden plant by search), ppo.
 
-    Mean reward of a line over 1,000 test episodes, with 95 % intervals: random -1.030 +- 0.017,
-    fixed -0.560 +- 0.010, scripted -0.517 +- 0.008, ppo (2 M steps) -0.479 +- 0.007, expert -0.444
-    +- 0.007.
+    Mean loss of a line over 1,000 test episodes, errors below 0.01: random 1.030, fixed 0.560,
+    scripted 0.517, ppo (2 M steps) 0.479, expert 0.444.
 
     References
     ----------

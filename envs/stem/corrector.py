@@ -104,18 +104,16 @@ class STEMCorrector(Task):
 
     Twelve knobs change the aberrations, p' = p + M u + drift. The coupling M is hidden and new in
     every episode. Its entries are normal: 1 +- 0.1 on the diagonal, 0 +- 0.15 off it, and 0 +- 0.4
-    from a knob into aberrations of lower order; its condition number is at most 15. Measurements
-    are noisy, so that an agent has to weigh them and to learn M as it goes.
+    from a knob into aberrations of lower order; its condition number is at most 15.
 
     Instrument and costs
     --------------------
-    The STEM at 50 pA. A step turns the knobs, then measures: 91 s with a tableau, or 3 s with a
-    Ronchigram of 100 electrons a pixel. The dose, on a test specimen, is counted but harms nothing.
+    The STEM at 50 pA. A step turns the knobs, then measures, by a tableau (91 s) or a Ronchigram of
+    100 electrons a pixel (3 s). The dose, on a test specimen, is counted but harms nothing.
 
     Action Space
     ------------
-    ``Box(-1, 1, (12,), float32)``: the change of each knob, in the order C10, C12a, C12b, C21a,
-    C21b, C23a, C23b, C30, C32a, C32b, C34a, C34b; observations list aberrations and knobs alike.
+    ``Box(-1, 1, (12,), float32)``: the change of each knob.
 
     Observation Space
     -----------------
@@ -123,9 +121,8 @@ class STEMCorrector(Task):
     normal with 0.6 rad, 1.5 times that for C21 and 1.2 times that for the third order.
 
     ``observation="image"``: a ``Dict`` of a Ronchigram and of a panel without the measured
-    aberrations. The Ronchigram is taken at a known defocus of 25 rad, for in focus it cannot give
-    the sign of any aberration: the film's spectrum is even, and p and -p give Ronchigrams of the
-    same distribution.
+    aberrations. It is taken at a known defocus of 25 rad: in focus p and -p give Ronchigrams of the
+    same distribution, for the film's spectrum is even.
 
     Reward
     ------
@@ -141,9 +138,8 @@ class STEMCorrector(Task):
     Starting State
     --------------
     Every aberration is normal. Its standard deviation is 4.5, 3, 4.5, 2.25, 3, 1.8 and 1.5 rad in
-    the order of C10 to C34 above, so that the median Strehl ratio is 0.05. ``split="shift"``:
-    starts are 1.5 times, the drift 2 times, and the coupling's spread 1.2 times as large. Train and
-    test differ by their random streams and films.
+    the order of C10 to C34 above. ``split="shift"``: starts 1.5, drift 2 and the coupling's spread
+    1.2 times as large. Train and test differ by their random streams and films.
 
     Episode End
     -----------
@@ -168,8 +164,7 @@ class STEMCorrector(Task):
     | rppo, 1.5 million steps | 1.00, 13 | |
     | expert: knows phases and coupling | 1.00, 1 | 1.00, 1 |
 
-    Test split, 400 episodes. On images all but expert read the aberrations by a shipped linear
-    analyst.
+    Test split, 400 episodes. On images all but expert read them by a shipped linear analyst.
 
     References
     ----------
@@ -266,11 +261,8 @@ class STEMCorrector(Task):
         state.change[:] = np.stack(command, axis=1)
         turn_knobs(state.phases, state.coupling, state.change, self.drift, LIMIT, streams)
         self.measure(state, streams)
-        lanes = len(before)
-        terms = {
-            "sharpening": before - np.log(state.rms + SOFTENING),
-            "time": np.full(lanes, -STEP_PRICE),
-        }
+        lanes, drop = len(before), before - np.log(state.rms + SOFTENING)
+        terms = {"sharpening": drop, "time": np.full(lanes, -STEP_PRICE)}
         return Outcome(terms, np.full(lanes, self.seconds), np.full(lanes, self.dose))
 
     def assess(self, state: State, clock: Clock) -> Standing:

@@ -68,11 +68,11 @@ class State(NamedTuple):
     refused: NDArray[np.bool_]  # the last dose was more than what was left
     total: NDArray[np.float64]  # defects at the start
     finds: NDArray[np.float64]  # true calls less false ones
-    area: NDArray[np.float64]  # under the fraction found against dose, e/A^2
+    area: NDArray[np.float64]  # under the fraction found against dose
 
 
 class STEMSurvey(Task):
-    r"""Find the point defects of a 20 x 20 nm layer of WS2 on a limited dose.
+    """Find the point defects of a 20 x 20 nm layer of WS2 on a limited dose.
 
     Description
     -----------
